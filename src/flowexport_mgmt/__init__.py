@@ -1,0 +1,1 @@
+"""A flow exporter for Linux that is managed like a router."""

@@ -1,0 +1,1 @@
+"""A collector that decodes, judges and shows what the exporter sends."""

@@ -1,0 +1,1 @@
+"""The transaction: datastores, edits, commits, locks, history and events."""

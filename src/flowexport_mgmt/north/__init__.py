@@ -1,0 +1,1 @@
+"""The doors: how management gets in."""

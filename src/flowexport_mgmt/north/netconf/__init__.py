@@ -1,0 +1,1 @@
+"""NETCONF over SSH and over the local Unix socket (RFC 6241, RFC 6242)."""

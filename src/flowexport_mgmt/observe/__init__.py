@@ -1,0 +1,1 @@
+"""Logs, health, readiness and crash points."""

@@ -1,0 +1,1 @@
+"""From sources to exporters: bounded queues, pacing and drop counters."""

@@ -1,0 +1,1 @@
+"""From typed configuration to running components."""

@@ -1,0 +1,1 @@
+"""Bytes to columns and back: pure codecs, each with its strict decoder."""
