@@ -101,7 +101,7 @@ class ManagementError(FlowExportError):
         super().__init__("; ".join(map(str, self.faults)))
 
     @classmethod
-    def single(  # noqa: D417 - the fields are those of Fault
+    def single(
         cls,
         tag: ErrorTag,
         message: str,

@@ -1,0 +1,1 @@
+"""Types generated from the YANG modules; see tools/generate_model.py."""
