@@ -82,7 +82,7 @@ class Fault:
     type: ErrorType = ErrorType.APPLICATION
     app_tag: str = ""
     path: str = ""
-    info: Mapping[str, str] = field(default=_NO_INFO)
+    info: Mapping[str, str] = field(default_factory=lambda: _NO_INFO)
 
     def __str__(self) -> str:
         """Render the place and the message on one line."""
