@@ -1,0 +1,104 @@
+"""NetFlow v9 export packets (RFC 3954)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowexport_mgmt.records import Datagrams
+from flowexport_mgmt.wire import paging
+from flowexport_mgmt.wire.templates import DataSet, Field, Template, cut, template
+
+VERSION: Final = 9
+_HEADER = struct.Struct(">HHIIII")  # version, count, uptime, seconds, sequence, source id
+_SCOPE_INTERFACE: Final = 2
+
+COUNTERS: Final = template(257, (1, 8), (2, 8), (10, 4), (14, 4), (22, 4), (21, 4), (61, 1))
+"""Interface counters: one record per interface and direction."""
+
+INTERFACE_TABLE: Final = template(
+    513, (10, 4), (82, 16), (83, 64), scopes=(Field(_SCOPE_INTERFACE, 4),)
+)
+"""Interface names: option data of scope interface, with strings of fixed length."""
+
+
+def compose(
+    sets: Iterable[Template | DataSet],
+    *,
+    domain: int,
+    sequence: int,
+    uptime_ms: int,
+    export_time_s: int,
+    max_size: int,
+) -> Datagrams:
+    """Encode templates and data sets, in their order, into export packets.
+
+    Args:
+        sets: templates, and data sets of templates that the collector has or that stand before.
+        domain: source id.
+        sequence: the sequence number of the first packet; each packet advances it by one, so that
+            the next call's is ``sequence + len(result)``.
+        uptime_ms: milliseconds since boot at export, sent modulo 2^32.
+        export_time_s: Unix time of export in seconds.
+        max_size: octets of the largest datagram.
+
+    Raises:
+        EncodeError: one template or record alone does not fit a datagram.
+    """
+    pages = paging.paginate(
+        sets, header_size=_HEADER.size, max_size=max_size, encode_template=_encode_template
+    )
+    headers = (
+        _HEADER.pack(
+            VERSION,
+            page.records + page.templates,
+            uptime_ms & 0xFFFFFFFF,
+            export_time_s,
+            (sequence + number) & 0xFFFFFFFF,
+            domain,
+        )
+        for number, page in enumerate(pages)
+    )
+    return paging.join(pages, headers)
+
+
+def encode_counters(deltas: NDArray[np.void]) -> DataSet:
+    """Lay out interface counters, two records (ingress, egress) per row of COUNTER_DELTA_DTYPE."""
+    rows = np.zeros(2 * len(deltas), COUNTERS.dtype)
+    for direction, side, interface in (
+        (0, "in", "ingressInterface"),
+        (1, "out", "egressInterface"),
+    ):
+        half = rows[direction::2]
+        half["octetDeltaCount"] = deltas[f"{side}_octets"]
+        half["packetDeltaCount"] = deltas[f"{side}_packets"]
+        half[interface] = deltas["ifindex"]
+        half["flowStartSysUpTime"] = deltas["start_uptime_ms"] & 0xFFFFFFFF
+        half["flowEndSysUpTime"] = deltas["end_uptime_ms"] & 0xFFFFFFFF
+        half["flowDirection"] = direction
+    return DataSet(COUNTERS, rows)
+
+
+def encode_interface_table(
+    ifindexes: NDArray[np.uint32], names: Sequence[str], descriptions: Sequence[str]
+) -> DataSet:
+    """Lay out the names of interfaces; the three sequences are parallel."""
+    rows = np.zeros(len(ifindexes), INTERFACE_TABLE.dtype)
+    rows["scope"] = ifindexes
+    rows["ingressInterface"] = ifindexes
+    rows["interfaceName"] = [cut(name, 16) for name in names]
+    rows["interfaceDescription"] = [cut(text, 64) for text in descriptions]
+    return DataSet(INTERFACE_TABLE, rows)
+
+
+def _encode_template(item: Template) -> tuple[int, bytes]:
+    numbers = tuple(paging.template_fields(item))
+    if item.scopes:  # lengths of the scope and option parts in octets (RFC 3954, section 6.1)
+        head: tuple[int, ...] = (item.id, 4 * len(item.scopes), 4 * len(item.fields))
+    else:
+        head = (item.id, len(item.fields))
+    return (1 if item.scopes else 0), struct.pack(f">{len(head) + len(numbers)}H", *head, *numbers)

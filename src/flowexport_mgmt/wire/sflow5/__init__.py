@@ -1,0 +1,5 @@
+"""sFlow version 5 (sflow.org, sFlow Version 5, July 2004): encoder and strict decoder."""
+
+from flowexport_mgmt.wire.sflow5.encode import encode_counter_samples
+
+__all__ = ["encode_counter_samples"]
