@@ -1,0 +1,118 @@
+"""The messages of the link between manager and exporter.
+
+::
+
+    manager -> exporter                     exporter -> manager
+    Prepare(commit, flow_export, strict)    Prepared(refusals) | Failed(message)
+    Apply(commit), Abort(commit)            Done() | Failed(message)
+    GetState(paths)                         State(flow_export, interfaces) | Failed(message)
+                                            Hello(commit, started), once, when a link opens
+                                            CollectorStateChange, SourceStateChange at any time
+
+Each is one MessagePack map with a ``type``; instants are RFC 3339 text as YANG's date-and-time.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from flowexport_mgmt.model import flow_export as fe
+from flowexport_mgmt.model import interfaces as ifs
+
+
+class _Message(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
+    """A message; its class name is its type on the wire."""
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a part of a configuration cannot be used.
+
+    ``path`` is the instance path of the node to blame, with module prefixes
+    (``/fe:flow-export/fe:collector[fe:name='a']/fe:source-address``).
+    """
+
+    path: str
+    message: str
+
+
+class Prepare(_Message, frozen=True, kw_only=True):
+    """Get ready to run the configuration of ``commit``; nothing changes until Apply.
+
+    ``flow_export`` is None where flow export is not configured. With ``strict`` everything that
+    cannot work is refused; without it, it is restored as far as possible and retried.
+    """
+
+    commit: int
+    flow_export: fe.FlowExport | None = None
+    strict: bool = True
+
+
+class Apply(_Message, frozen=True, kw_only=True):
+    """Run what was prepared for ``commit``."""
+
+    commit: int
+
+
+class Abort(_Message, frozen=True, kw_only=True):
+    """Forget what was prepared for ``commit``."""
+
+    commit: int
+
+
+class GetState(_Message, frozen=True, kw_only=True):
+    """Report what lies above or below any of these schema paths, written without prefixes."""
+
+    paths: tuple[str, ...] = ()
+
+
+class Hello(_Message, frozen=True, kw_only=True):
+    """The first message on a link: the commit that runs (0 for none) and the process's start."""
+
+    commit: int
+    started: str
+
+
+class Prepared(_Message, frozen=True, kw_only=True):
+    """Ready to apply, or refused with every reason that was found."""
+
+    refusals: tuple[Refusal, ...] = ()
+
+
+class Done(_Message, frozen=True, kw_only=True):
+    """Applied or aborted."""
+
+
+class State(_Message, frozen=True, kw_only=True):
+    """What was asked for; None where no path asked for the node."""
+
+    flow_export: fe.FlowExportState | None = None
+    interfaces: ifs.Interfaces | None = None
+
+
+class Failed(_Message, frozen=True, kw_only=True):
+    """The request could not be carried out at all; ``message`` says why in words."""
+
+    message: str
+
+
+class CollectorStateChange(_Message, frozen=True, kw_only=True):
+    """The oper-status of a collector changed."""
+
+    name: str
+    oper_status: fe.OperStatus
+    oper_reason: str | None = None
+
+
+class SourceStateChange(_Message, frozen=True, kw_only=True):
+    """The oper-status of a source of records, such as ``counters``, changed."""
+
+    name: str
+    oper_status: fe.OperStatus
+    oper_reason: str | None = None
+
+
+Request = Prepare | Apply | Abort | GetState
+Event = CollectorStateChange | SourceStateChange
+Reply = Prepared | Done | State | Failed
+FromExporter = Hello | Prepared | Done | State | Failed | CollectorStateChange | SourceStateChange
+"""All that an exporter sends, for the manager's decoder."""
