@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import enum
 
-import msgspec
+from flowexport_mgmt.model.base import Node, OperStatus
 
-
-class _Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="kebab"):
-    """A data node; fields carry their YANG names on the wire."""
 
 class Protocol(enum.StrEnum):
     """Values of protocol."""
@@ -17,16 +14,8 @@ class Protocol(enum.StrEnum):
     NETFLOW9 = "netflow9"
     IPFIX = "ipfix"
 
-class OperStatus(enum.StrEnum):
-    """Values of oper-status."""
 
-    UP = "up"
-    DEGRADED = "degraded"
-    DOWN = "down"
-    DISABLED = "disabled"
-    NOT_PRESENT = "not-present"
-
-class Collector(_Node, frozen=True, kw_only=True):
+class Collector(Node, frozen=True, kw_only=True):
     """A collector: one destination of exported records."""
 
     name: str
@@ -78,14 +67,16 @@ class Collector(_Node, frozen=True, kw_only=True):
     interface_options: bool = True
     """Whether the names of the interfaces are sent as option data."""
 
-class FlowExport(_Node, frozen=True, kw_only=True):
+
+class FlowExport(Node, frozen=True, kw_only=True):
     """What is exported and to whom. With no further configuration the counters of every interface
     but loopback are exported to each collector.
     """
 
     collector: tuple[Collector, ...] = ()
 
-class CollectorStatisticsSendFailure(_Node, frozen=True, kw_only=True):
+
+class CollectorStatisticsSendFailure(Node, frozen=True, kw_only=True):
     """Datagrams that could not be sent, by the error that the operating system gave."""
 
     error: str
@@ -94,7 +85,8 @@ class CollectorStatisticsSendFailure(_Node, frozen=True, kw_only=True):
     count: int | None = None
     """Datagrams that met this error. Units: datagrams."""
 
-class CollectorStatistics(_Node, frozen=True, kw_only=True):
+
+class CollectorStatistics(Node, frozen=True, kw_only=True):
     """What was sent to the collector and how it fares."""
 
     oper_status: OperStatus | None = None
@@ -149,7 +141,8 @@ class CollectorStatistics(_Node, frozen=True, kw_only=True):
     or they were cleared.
     """
 
-class CollectorState(_Node, frozen=True, kw_only=True):
+
+class CollectorState(Node, frozen=True, kw_only=True):
     """A collector: one destination of exported records."""
 
     name: str
@@ -157,7 +150,8 @@ class CollectorState(_Node, frozen=True, kw_only=True):
 
     statistics: CollectorStatistics | None = None
 
-class Counters(_Node, frozen=True, kw_only=True):
+
+class Counters(Node, frozen=True, kw_only=True):
     """The source of the interface counters."""
 
     oper_status: OperStatus | None = None
@@ -186,7 +180,8 @@ class Counters(_Node, frozen=True, kw_only=True):
     or they were cleared.
     """
 
-class Exporter(_Node, frozen=True, kw_only=True):
+
+class Exporter(Node, frozen=True, kw_only=True):
     """The exporter process."""
 
     commit: int | None = None
@@ -201,7 +196,8 @@ class Exporter(_Node, frozen=True, kw_only=True):
     events_dropped: int | None = None
     """Events dropped because management did not read them. Units: events."""
 
-class FlowExportState(_Node, frozen=True, kw_only=True):
+
+class FlowExportState(Node, frozen=True, kw_only=True):
     """What is exported and to whom. With no further configuration the counters of every interface
     but loopback are exported to each collector.
     """

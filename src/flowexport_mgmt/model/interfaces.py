@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import enum
 
-import msgspec
+from flowexport_mgmt.model.base import Node
 
-
-class _Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="kebab"):
-    """A data node; fields carry their YANG names on the wire."""
 
 class InterfaceOperStatus(enum.StrEnum):
     """Values of oper-status."""
@@ -21,7 +18,8 @@ class InterfaceOperStatus(enum.StrEnum):
     NOT_PRESENT = "not-present"
     LOWER_LAYER_DOWN = "lower-layer-down"
 
-class InterfaceStatistics(_Node, frozen=True, kw_only=True):
+
+class InterfaceStatistics(Node, frozen=True, kw_only=True):
     """statistics."""
 
     discontinuity_time: str | None = None
@@ -66,7 +64,8 @@ class InterfaceStatistics(_Node, frozen=True, kw_only=True):
     out_errors: int | None = None
     """out-errors."""
 
-class Interface(_Node, frozen=True, kw_only=True):
+
+class Interface(Node, frozen=True, kw_only=True):
     """interface."""
 
     name: str
@@ -101,7 +100,8 @@ class Interface(_Node, frozen=True, kw_only=True):
 
     statistics: InterfaceStatistics | None = None
 
-class Interfaces(_Node, frozen=True, kw_only=True):
+
+class Interfaces(Node, frozen=True, kw_only=True):
     """interfaces."""
 
     interface: tuple[Interface, ...] = ()

@@ -6,9 +6,8 @@ import enum
 
 import msgspec
 
+from flowexport_mgmt.model.base import Node, OperStatus
 
-class _Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="kebab"):
-    """A data node; fields carry their YANG names on the wire."""
 
 class LoggingLevel(enum.StrEnum):
     """Values of level."""
@@ -18,34 +17,28 @@ class LoggingLevel(enum.StrEnum):
     WARNING = "warning"
     ERROR = "error"
 
+
 class LoggingFormat(enum.StrEnum):
     """Values of format."""
 
     TEXT = "text"
     JSON = "json"
 
-class OperStatus(enum.StrEnum):
-    """Values of oper-status."""
 
-    UP = "up"
-    DEGRADED = "degraded"
-    DOWN = "down"
-    DISABLED = "disabled"
-    NOT_PRESENT = "not-present"
-
-class NetconfSsh(_Node, frozen=True, kw_only=True):
+class NetconfSsh(Node, frozen=True, kw_only=True):
     """NETCONF over SSH."""
 
     enabled: bool = True
     """Whether the door is open."""
 
-    address: str = '127.0.0.1'
+    address: str = "127.0.0.1"
     """The local address to listen on."""
 
     port: int = 830
     """The TCP port to listen on."""
 
-class Netconf(_Node, frozen=True, kw_only=True):
+
+class Netconf(Node, frozen=True, kw_only=True):
     """The NETCONF server."""
 
     ssh: NetconfSsh = msgspec.field(default_factory=NetconfSsh)
@@ -58,25 +51,28 @@ class Netconf(_Node, frozen=True, kw_only=True):
     max_unauthenticated: int = 16
     """Connections at once that have not logged in; further ones are closed. Units: connections."""
 
-class Http(_Node, frozen=True, kw_only=True):
+
+class Http(Node, frozen=True, kw_only=True):
     """The HTTP server of metrics and health."""
 
     enabled: bool = True
     """Whether the door is open."""
 
-    address: str = '127.0.0.1'
+    address: str = "127.0.0.1"
     """The local address to listen on."""
 
     port: int = 9180
     """The TCP port to listen on."""
 
-class Metrics(_Node, frozen=True, kw_only=True):
+
+class Metrics(Node, frozen=True, kw_only=True):
     """Metrics in the Prometheus text format."""
 
-    prefix: str = 'ze_flowexport'
+    prefix: str = "ze_flowexport"
     """The first part of every metric's name."""
 
-class User(_Node, frozen=True, kw_only=True):
+
+class User(Node, frozen=True, kw_only=True):
     """Someone who may log in."""
 
     name: str
@@ -85,7 +81,8 @@ class User(_Node, frozen=True, kw_only=True):
     authorized_key: tuple[str, ...] = ()
     """An OpenSSH public key, as one line of an authorized_keys file without options."""
 
-class Logging(_Node, frozen=True, kw_only=True):
+
+class Logging(Node, frozen=True, kw_only=True):
     """The log on standard error."""
 
     level: LoggingLevel = LoggingLevel.INFO
@@ -94,7 +91,8 @@ class Logging(_Node, frozen=True, kw_only=True):
     format: LoggingFormat = LoggingFormat.TEXT
     """The form of the messages."""
 
-class Server(_Node, frozen=True, kw_only=True):
+
+class Server(Node, frozen=True, kw_only=True):
     """Management of the flow exporter."""
 
     netconf: Netconf = msgspec.field(default_factory=Netconf)
@@ -103,7 +101,8 @@ class Server(_Node, frozen=True, kw_only=True):
     user: tuple[User, ...] = ()
     logging: Logging = msgspec.field(default_factory=Logging)
 
-class NetconfSshState(_Node, frozen=True, kw_only=True):
+
+class NetconfSshState(Node, frozen=True, kw_only=True):
     """NETCONF over SSH."""
 
     host_key_fingerprint: str | None = None
@@ -115,12 +114,14 @@ class NetconfSshState(_Node, frozen=True, kw_only=True):
     oper_reason: str | None = None
     """Why oper-status is not 'up', in words an operator can act on."""
 
-class NetconfState(_Node, frozen=True, kw_only=True):
+
+class NetconfState(Node, frozen=True, kw_only=True):
     """The NETCONF server."""
 
     ssh: NetconfSshState | None = None
 
-class HttpState(_Node, frozen=True, kw_only=True):
+
+class HttpState(Node, frozen=True, kw_only=True):
     """The HTTP server of metrics and health."""
 
     oper_status: OperStatus | None = None
@@ -129,7 +130,8 @@ class HttpState(_Node, frozen=True, kw_only=True):
     oper_reason: str | None = None
     """Why oper-status is not 'up', in words an operator can act on."""
 
-class SessionsSession(_Node, frozen=True, kw_only=True):
+
+class SessionsSession(Node, frozen=True, kw_only=True):
     """A management session."""
 
     id: int
@@ -159,7 +161,8 @@ class SessionsSession(_Node, frozen=True, kw_only=True):
     out_rpc_errors: int | None = None
     """Requests that were answered with an error. Units: rpcs."""
 
-class Sessions(_Node, frozen=True, kw_only=True):
+
+class Sessions(Node, frozen=True, kw_only=True):
     """Management sessions."""
 
     rejected: int | None = None
@@ -167,7 +170,8 @@ class Sessions(_Node, frozen=True, kw_only=True):
 
     session: tuple[SessionsSession, ...] = ()
 
-class HistoryCommit(_Node, frozen=True, kw_only=True):
+
+class HistoryCommit(Node, frozen=True, kw_only=True):
     """A commit."""
 
     id: int
@@ -185,12 +189,14 @@ class HistoryCommit(_Node, frozen=True, kw_only=True):
     changes: int | None = None
     """Nodes that it created, changed or deleted."""
 
-class History(_Node, frozen=True, kw_only=True):
+
+class History(Node, frozen=True, kw_only=True):
     """The commits that are kept."""
 
     commit: tuple[HistoryCommit, ...] = ()
 
-class ServerState(_Node, frozen=True, kw_only=True):
+
+class ServerState(Node, frozen=True, kw_only=True):
     """Management of the flow exporter."""
 
     netconf: NetconfState | None = None
