@@ -18,6 +18,7 @@ import msgspec
 
 from flowexport_mgmt.model import flow_export as fe
 from flowexport_mgmt.model import interfaces as ifs
+from flowexport_mgmt.model.base import OperStatus
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
@@ -99,7 +100,7 @@ class CollectorStateChange(_Message, frozen=True, kw_only=True):
     """The oper-status of a collector changed."""
 
     name: str
-    oper_status: fe.OperStatus
+    oper_status: OperStatus
     oper_reason: str | None = None
 
 
@@ -107,7 +108,7 @@ class SourceStateChange(_Message, frozen=True, kw_only=True):
     """The oper-status of a source of records, such as ``counters``, changed."""
 
     name: str
-    oper_status: fe.OperStatus
+    oper_status: OperStatus
     oper_reason: str | None = None
 
 
