@@ -3,11 +3,43 @@
 from __future__ import annotations
 
 import sysconfig
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import libyang
+from _libyang import ffi, lib
+
+from flowexport_mgmt.schema import library
+from flowexport_mgmt.schema.library import NULL, Pointer
+from flowexport_mgmt.schema.nodes import SchemaNode, children_of
 
 _PACKAGE = Path(__file__).resolve().parent.parent
+
+NETCONF_FEATURES = ("writable-running", "candidate", "rollback-on-error", "validate", "xpath")
+"""The optional capabilities that work; each is also a feature of ietf-netconf."""
+
+OWN_MODULES = ("flow-export-types", "flow-export", "flow-export-server", "flow-export-deviations")
+
+_STANDARD_MODULES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("iana-if-type", ()),
+    ("ietf-netconf", NETCONF_FEATURES),
+    ("ietf-netconf-monitoring", ()),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleInfo:
+    """An entry of the module list: ``implemented`` is false for modules only imported."""
+
+    name: str
+    revision: str
+    namespace: str
+    prefix: str
+    features: tuple[str, ...]
+    deviations: tuple[str, ...]
+    implemented: bool
 
 
 def module_folders() -> tuple[Path, ...]:
@@ -19,15 +51,23 @@ def module_folders() -> tuple[Path, ...]:
 
 
 class SchemaContext:
-    """A libyang context with every module that the daemon implements."""
+    """A libyang context with every module that the daemon implements.
 
-    def __init__(self) -> None:
-        libyang.configure_logging(True)
+    Args:
+        extra: texts of further YANG modules to implement, such as a test's.
+    """
+
+    def __init__(self, extra: Iterable[str] = ()) -> None:
+        library.configure_errors()
         self.context = libyang.Context(":".join(map(str, module_folders())))
+        self._nodes: dict[int, SchemaNode] = {}
         self._load_interfaces()
-        for name in ("iana-if-type", "flow-export-types", "flow-export", "flow-export-server",
-                     "flow-export-deviations"):
-            self.context.load_module(name)
+        for name, features in _STANDARD_MODULES:
+            self._load(name, features)
+        for name in OWN_MODULES:
+            self._load(name, ())
+        for text in extra:
+            self.context.parse_module_str(text)
 
     def _load_interfaces(self) -> None:
         """Load ietf-interfaces with the config statement of its container spelled out.
@@ -39,3 +79,79 @@ class SchemaContext:
         text = path.read_text(encoding="utf-8")
         spelled = text.replace("container interfaces {", "container interfaces { config true;", 1)
         self.context.parse_module_str(spelled)
+
+    def _load(self, name: str, features: tuple[str, ...]) -> None:
+        names = [ffi.new("char[]", feature.encode()) for feature in features]
+        array = ffi.new("const char *[]", [*names, ffi.NULL]) if names else ffi.NULL
+        module = lib.ly_ctx_load_module(self.pointer, name.encode(), ffi.NULL, array)
+        if not module:
+            raise library.LibraryError(library.take_errors(self.pointer), f"loading {name}")
+
+    @property
+    def pointer(self) -> Pointer:
+        """The C context."""
+        return self.context.cdata
+
+    def schema_node(self, pointer: Pointer) -> SchemaNode:
+        """Give the one SchemaNode of a compiled schema node."""
+        identity = int(ffi.cast("uintptr_t", pointer))
+        node = self._nodes.get(identity)
+        if node is None:
+            node = self._nodes[identity] = SchemaNode(self, pointer)
+        return node
+
+    @cached_property
+    def top_nodes(self) -> Mapping[tuple[str, str], SchemaNode]:
+        """The top data nodes by (namespace, name)."""
+        return {
+            (node.namespace, node.name): node
+            for module in self.context
+            if module.cdata.implemented
+            for node in children_of(self, NULL, module.cdata.compiled)
+        }
+
+    @cached_property
+    def top_by_json_name(self) -> Mapping[str, SchemaNode]:
+        """The top data nodes by their RFC 7951 names."""
+        return {f"{node.module}:{node.name}": node for node in self.top_nodes.values()}
+
+    @cached_property
+    def namespaces(self) -> Mapping[str, str]:
+        """Every implemented module's name by its namespace."""
+        return {module.namespace: module.name for module in self.modules if module.implemented}
+
+    @cached_property
+    def prefixes(self) -> Mapping[str, str]:
+        """Every implemented module's namespace by its prefix, for declaring what paths use."""
+        return {module.prefix: module.namespace for module in self.modules if module.implemented}
+
+    @cached_property
+    def modules(self) -> tuple[ModuleInfo, ...]:
+        """All modules of the context, for hello, yang-library and netconf-monitoring."""
+        return tuple(self._describe(module) for module in self.context)
+
+    def _describe(self, module: libyang.Module) -> ModuleInfo:
+        deviated = module.cdata.deviated_by
+        count = ffi.cast("uint64_t *", deviated)[-1] if deviated else 0
+        return ModuleInfo(
+            name=module.name(),
+            revision=library.text(module.cdata.revision),
+            namespace=library.text(module.cdata.ns),
+            prefix=module.prefix(),
+            features=tuple(f.name() for f in module.features() if f.state()),
+            deviations=tuple(library.text(deviated[i].name) for i in range(count)),
+            implemented=bool(module.cdata.implemented),
+        )
+
+    def module_text(self, name: str, revision: str = "") -> str | None:
+        """Print a module as YANG, or None when the context has no such module (get-schema)."""
+        for module in self.context:
+            info = self._describe(module)
+            if info.name == name and revision in ("", info.revision):
+                return str(module.print_mem("yang"))
+        return None
+
+    def destroy(self) -> None:
+        """Free the context; every tree made from it must be freed before."""
+        self._nodes.clear()
+        self.context.destroy()

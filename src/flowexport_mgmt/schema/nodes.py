@@ -1,0 +1,166 @@
+"""The schema as parsers and the edit engine walk it: one cached object for each data node."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from _libyang import ffi, lib
+
+from flowexport_mgmt.schema.library import NULL, Pointer, text
+from flowexport_mgmt.schema.paths import Step
+
+if TYPE_CHECKING:
+    from flowexport_mgmt.schema.context import SchemaContext
+
+
+class Kind(enum.Enum):
+    """The kinds of data nodes."""
+
+    CONTAINER = lib.LYS_CONTAINER
+    LIST = lib.LYS_LIST
+    LEAF = lib.LYS_LEAF
+    LEAF_LIST = lib.LYS_LEAFLIST
+    ANYDATA = lib.LYS_ANYDATA
+    ANYXML = lib.LYS_ANYXML
+
+
+_KINDS = {kind.value: kind for kind in Kind}
+_STRUCTS = {Kind.LIST: "list", Kind.LEAF_LIST: "leaflist", Kind.LEAF: "leaf"}
+
+
+class SchemaNode:
+    """A data node of the schema; choices and cases are no nodes but stand in ``cases``."""
+
+    def __init__(self, context: SchemaContext, pointer: Pointer) -> None:
+        self.pointer = pointer
+        self._context = context
+        flags = pointer.flags
+        self.kind = _KINDS[pointer.nodetype]
+        self.name = text(pointer.name)
+        self.module = text(pointer.module.name)
+        self.prefix = text(pointer.module.prefix)
+        self.namespace = text(pointer.module.ns)
+        self.config = not flags & lib.LYS_CONFIG_R
+        self.mandatory = bool(flags & lib.LYS_MAND_TRUE)
+        self.presence = self.kind is Kind.CONTAINER and bool(flags & lib.LYS_PRESENCE)
+        self.user_ordered = self.is_list and bool(flags & lib.LYS_ORDBY_USER)
+        self.is_key = self.kind is Kind.LEAF and bool(flags & lib.LYS_KEY)
+        self.has_when = bool(lib.lysc_node_when(pointer))
+
+    @property
+    def is_list(self) -> bool:
+        """Whether there may be several: a list or a leaf-list."""
+        return self.kind in (Kind.LIST, Kind.LEAF_LIST)
+
+    @property
+    def is_term(self) -> bool:
+        """Whether it holds a value: a leaf or a leaf-list."""
+        return self.kind in (Kind.LEAF, Kind.LEAF_LIST)
+
+    @property
+    def is_any(self) -> bool:
+        """Whether it holds what no schema describes."""
+        return self.kind in (Kind.ANYDATA, Kind.ANYXML)
+
+    @cached_property
+    def parent(self) -> SchemaNode | None:
+        """The data node above, choices and cases left out."""
+        above = self.pointer.parent
+        while above and above.nodetype not in _KINDS:
+            above = above.parent
+        return self._context.schema_node(above) if above else None
+
+    @cached_property
+    def children(self) -> Mapping[tuple[str, str], SchemaNode]:
+        """The nodes below by (namespace, name)."""
+        return {(c.namespace, c.name): c for c in children_of(self._context, self.pointer, NULL)}
+
+    @cached_property
+    def by_json_name(self) -> Mapping[str, SchemaNode]:
+        """The nodes below by their RFC 7951 names; the module may be given where it is optional."""
+        names = {}
+        for child in self.children.values():
+            names[f"{child.module}:{child.name}"] = child
+            if child.module == self.module:
+                names[child.name] = child
+        return names
+
+    @cached_property
+    def keys(self) -> tuple[SchemaNode, ...]:
+        """The key leaves of a list, in the order of the schema."""
+        return tuple(child for child in self.children.values() if child.is_key)
+
+    @cached_property
+    def cases(self) -> tuple[tuple[int, int], ...]:
+        """The (choice, case) pairs that it stands in, outermost first, as identities to compare."""
+        found, node = [], self.pointer.parent
+        while node and node.nodetype in (lib.LYS_CASE, lib.LYS_CHOICE):
+            if node.nodetype == lib.LYS_CASE:
+                found.append((_identity(node.parent), _identity(node)))
+            node = node.parent
+        return tuple(reversed(found))
+
+    @cached_property
+    def type(self) -> Pointer:
+        """The compiled type of a leaf or leaf-list."""
+        return self._typed.type
+
+    @cached_property
+    def base_types(self) -> frozenset[int]:
+        """The built-in types that a value may have, unions and leafrefs followed."""
+        return frozenset(_bases(self.type))
+
+    @cached_property
+    def limits(self) -> tuple[int, int]:
+        """The least and the greatest number of entries of a list; the greatest is 0 for any."""
+        typed = self._typed
+        return int(typed.min), (0 if typed.max == 0xFFFFFFFF else int(typed.max))
+
+    @property
+    def _typed(self) -> Any:
+        return ffi.cast(f"struct lysc_node_{_STRUCTS[self.kind]} *", self.pointer)
+
+    @cached_property
+    def schema_path(self) -> str:
+        """The path without prefixes, such as ``/flow-export/collector/port``."""
+        above = self.parent
+        return (above.schema_path if above else "") + f"/{self.name}"
+
+    def step(self, keys: tuple[str, ...] = (), value: str | None = None) -> Step:
+        """Give the step of an instance in a path."""
+        predicates: tuple[tuple[str, str], ...] = ()
+        if self.kind is Kind.LIST:
+            predicates = tuple(zip((key.name for key in self.keys), keys, strict=False))
+        elif self.kind is Kind.LEAF_LIST and value is not None:
+            predicates = ((".", value),)
+        return Step(self.module, self.prefix, self.name, predicates)
+
+    def __repr__(self) -> str:
+        return f"<SchemaNode {self.kind.name.lower()} {self.schema_path}>"
+
+
+def children_of(context: SchemaContext, parent: Pointer, module: Pointer) -> Iterator[SchemaNode]:
+    """Give the data nodes below a schema node, or at the top of a compiled module."""
+    child = lib.lys_getnext(NULL, parent, module, 0)
+    while child:
+        if child.nodetype in _KINDS:
+            yield context.schema_node(child)
+        child = lib.lys_getnext(child, parent, module, 0)
+
+
+def _identity(pointer: Pointer) -> int:
+    return int(ffi.cast("uintptr_t", pointer))
+
+
+def _bases(compiled: Pointer) -> Iterator[int]:
+    if compiled.basetype == lib.LY_TYPE_UNION:
+        types = ffi.cast("struct lysc_type_union *", compiled).types
+        for i in range(ffi.cast("uint64_t *", types)[-1]):
+            yield from _bases(types[i])
+    elif compiled.basetype == lib.LY_TYPE_LEAFREF:
+        yield from _bases(ffi.cast("struct lysc_type_leafref *", compiled).realtype)
+    else:
+        yield int(compiled.basetype)
