@@ -1,0 +1,158 @@
+"""The control socket between the supervisor and a child: one SEQPACKET message each way at a time.
+
+::
+
+    supervisor -> child                      child -> supervisor
+    NewLink(exporter_restarts) + descriptor  Ready()
+    Bound(request, error) [+ descriptor]     Listen(request, endpoint), Release(endpoint)
+    SetLogging(level, format)                SetLogging(level, format)
+    Reload()                                 Reloaded(), once per Reload
+    Stop()
+
+This module is the whole of the supervisor's share; `link.control_client` is the child's.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TypeVar
+
+import msgspec
+
+from flowexport_mgmt.errors import LinkError
+from flowexport_mgmt.link.broker import Endpoint
+
+_MAX_MESSAGE = 4096
+
+
+class _Message(msgspec.Struct, frozen=True, tag=True):
+    """A message; its class name is its type on the wire."""
+
+
+class NewLink(_Message, frozen=True):
+    """A fresh end of the link to the other child rides along; it replaces the one before."""
+
+    exporter_restarts: int
+
+
+class Bound(_Message, frozen=True):
+    """The answer to Listen: the listening socket rides along, or ``error`` is an errno."""
+
+    request: int
+    error: int = 0
+
+
+class Reload(_Message, frozen=True):
+    """Read keys again and prepare every component with the running configuration."""
+
+
+class Stop(_Message, frozen=True):
+    """End in order, within two seconds."""
+
+
+class SetLogging(_Message, frozen=True):
+    """The level and format of the logs of every process."""
+
+    level: str
+    format: str
+
+
+class Ready(_Message, frozen=True):
+    """The child does its work."""
+
+
+class Reloaded(_Message, frozen=True):
+    """The child has done what Reload asked."""
+
+
+class Listen(_Message, frozen=True):
+    """Bind and listen, or hand out again what is held."""
+
+    request: int
+    endpoint: Endpoint
+
+
+class Release(_Message, frozen=True):
+    """The child no longer listens there."""
+
+    endpoint: Endpoint
+
+
+ToChild = NewLink | Bound | Reload | Stop | SetLogging
+FromChild = Ready | Reloaded | Listen | Release | SetLogging
+
+_encode = msgspec.msgpack.Encoder().encode
+from_child: msgspec.msgpack.Decoder[FromChild] = msgspec.msgpack.Decoder(FromChild)
+to_child: msgspec.msgpack.Decoder[ToChild] = msgspec.msgpack.Decoder(ToChild)
+
+M = TypeVar("M")
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Make the two ends of a control socket, both non-blocking and not inheritable."""
+    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for end in ends:
+        end.setblocking(False)
+    return ends
+
+
+def send(control: socket.socket, message: ToChild | FromChild, descriptor: int = -1) -> None:
+    """Send a message, with a descriptor that the receiver gets a copy of.
+
+    Raises:
+        LinkError: the peer is gone, or has not read for so long that the socket is full.
+    """
+    try:
+        if descriptor >= 0:
+            socket.send_fds(control, [_encode(message)], [descriptor])
+        else:
+            control.send(_encode(message))
+    except OSError as error:
+        raise LinkError(f"the control socket failed: {error.strerror}") from error
+
+
+def receive(
+    control: socket.socket, decoder: msgspec.msgpack.Decoder[M]
+) -> tuple[M, socket.socket | None] | None:
+    """Take one message and the socket that rode along; None when none has come yet.
+
+    Raises:
+        LinkError: the peer closed its end or sent what the decoder refuses.
+    """
+    try:
+        data, descriptors, flags, _ = socket.recv_fds(control, _MAX_MESSAGE, 1)
+    except BlockingIOError:
+        return None
+    except OSError as error:
+        raise LinkError(f"the control socket failed: {error.strerror}") from error
+    passed = _adopt(descriptors[0]) if descriptors else None
+    try:
+        message = _decode(data, flags, decoder)
+    except LinkError:
+        if passed is not None:
+            passed.close()
+        raise
+    return message, passed
+
+
+def _adopt(descriptor: int) -> socket.socket:
+    os.set_inheritable(descriptor, False)  # recv_fds does not pass MSG_CMSG_CLOEXEC on
+    try:
+        adopted = socket.socket(fileno=descriptor)
+    except OSError as error:
+        os.close(descriptor)
+        raise LinkError("a descriptor that is no socket came with a control message") from error
+    adopted.setblocking(False)
+    return adopted
+
+
+def _decode(data: bytes, flags: int, decoder: msgspec.msgpack.Decoder[M]) -> M:
+    if not data:
+        raise LinkError("the control socket was closed")
+    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+        raise LinkError("a control message is too long")
+    try:
+        return decoder.decode(data)
+    except msgspec.MsgspecError as error:
+        raise LinkError(f"a strange control message: {error}") from error

@@ -1,0 +1,152 @@
+"""A child's end of its control socket."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+from typing import NamedTuple
+
+from flowexport_mgmt.errors import LinkError
+from flowexport_mgmt.link.broker import Endpoint, TcpEndpoint, UnixEndpoint
+from flowexport_mgmt.link.control import (
+    Bound,
+    Listen,
+    NewLink,
+    Ready,
+    Release,
+    Reload,
+    Reloaded,
+    SetLogging,
+    Stop,
+    ToChild,
+    receive,
+    send,
+    to_child,
+)
+
+_PATIENCE = 10.0
+
+
+class _Request(NamedTuple):
+    """A Listen that waits for its answer."""
+
+    endpoint: Endpoint
+    waiter: asyncio.Future[socket.socket]
+
+
+class Control:
+    """A child's end of its control socket, and its broker (`link.broker.Broker`).
+
+    The callbacks are called on the event loop that `start` was called on; ``on_closed`` means that
+    the supervisor is gone and nothing is left to wait for.
+    """
+
+    def __init__(
+        self,
+        control: socket.socket,
+        *,
+        on_link: Callable[[socket.socket, int], None],
+        on_stop: Callable[[], None],
+        on_closed: Callable[[], None],
+        on_reload: Callable[[], None] = lambda: None,
+        on_logging: Callable[[str, str], None] = lambda _level, _format: None,
+    ) -> None:
+        self._control = control
+        self._on_link = on_link
+        self._on_stop = on_stop
+        self._on_closed = on_closed
+        self._on_reload = on_reload
+        self._on_logging = on_logging
+        self._requests: dict[int, _Request] = {}
+        self._last_request = 0
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._control.setblocking(False)
+        asyncio.get_running_loop().add_reader(self._control, self._read)
+
+    def close(self) -> None:
+        """Stop reading and close the socket."""
+        if self._control.fileno() >= 0:
+            asyncio.get_running_loop().remove_reader(self._control)
+            self._control.close()
+        for request in self._requests.values():
+            if not request.waiter.done():
+                request.waiter.set_exception(LinkError("the supervisor is gone"))
+        self._requests.clear()
+
+    def ready(self) -> None:
+        """Tell the supervisor that this child does its work."""
+        send(self._control, Ready())
+
+    def reloaded(self) -> None:
+        """Tell the supervisor that a reload is done."""
+        send(self._control, Reloaded())
+
+    def set_logging(self, level: str, form: str) -> None:
+        """Ask the supervisor to tell every other process how to log."""
+        send(self._control, SetLogging(level, form))
+
+    async def listen_tcp(self, address: str, port: int) -> socket.socket:
+        """See `link.broker.Broker`."""
+        return await self._listen(TcpEndpoint(address, port))
+
+    async def listen_unix(self, path: str) -> socket.socket:
+        """See `link.broker.Broker`."""
+        return await self._listen(UnixEndpoint(path))
+
+    async def release_tcp(self, address: str, port: int) -> None:
+        """See `link.broker.Broker`."""
+        send(self._control, Release(TcpEndpoint(address, port)))
+
+    async def release_unix(self, path: str) -> None:
+        """See `link.broker.Broker`."""
+        send(self._control, Release(UnixEndpoint(path)))
+
+    async def _listen(self, endpoint: Endpoint) -> socket.socket:
+        self._last_request += 1
+        request = _Request(endpoint, asyncio.get_running_loop().create_future())
+        send(self._control, Listen(self._last_request, endpoint))
+        self._requests[self._last_request] = request
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                return await request.waiter
+        except TimeoutError:
+            raise LinkError(f"the supervisor did not answer in {_PATIENCE:g} s") from None
+
+    def _read(self) -> None:
+        try:
+            while (received := receive(self._control, to_child)) is not None:
+                self._dispatch(*received)
+        except LinkError:
+            self.close()
+            self._on_closed()
+
+    def _dispatch(self, message: ToChild, passed: socket.socket | None) -> None:
+        match message:
+            case NewLink(exporter_restarts=restarts) if passed is not None:
+                self._on_link(passed, restarts)
+            case Bound():
+                self._settle(message, passed)
+            case Reload():
+                self._on_reload()
+            case Stop():
+                self._on_stop()
+            case SetLogging():
+                self._on_logging(message.level, message.format)
+
+    def _settle(self, message: Bound, passed: socket.socket | None) -> None:
+        request = self._requests.pop(message.request, None)
+        if request is None:
+            return
+        if passed is None:
+            if not request.waiter.done():
+                error = OSError(message.error, os.strerror(message.error))
+                request.waiter.set_exception(error)
+        elif request.waiter.done():  # whoever asked has given up
+            passed.close()
+            send(self._control, Release(request.endpoint))
+        else:
+            request.waiter.set_result(passed)
