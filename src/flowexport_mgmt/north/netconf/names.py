@@ -1,0 +1,32 @@
+"""Namespaces of the protocol and names in Clark notation, as lxml has them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lxml import etree
+
+BASE: Final = "urn:ietf:params:xml:ns:netconf:base:1.0"
+MONITORING: Final = "urn:ietf:params:xml:ns:yang:ietf-netconf-monitoring"
+YANG: Final = "urn:ietf:params:xml:ns:yang:1"
+XML: Final = "http://www.w3.org/XML/1998/namespace"
+
+
+def base(name: str) -> str:
+    """Put a name into NETCONF's base namespace."""
+    return f"{{{BASE}}}{name}"
+
+
+def namespace_of(tag: str) -> str:
+    """Take the namespace out of a name in Clark notation; empty where it has none."""
+    return tag[1 : tag.index("}")] if tag.startswith("{") else ""
+
+
+def local_name(tag: str) -> str:
+    """Take the local part of a name in Clark notation."""
+    return tag.rpartition("}")[2]
+
+
+def attributes_of(element: etree._Element) -> dict[str, str]:
+    """Copy the attributes of an element; lxml keeps namespace declarations apart from them."""
+    return {str(name): str(value) for name, value in element.attrib.items()}

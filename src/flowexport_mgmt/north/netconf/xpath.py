@@ -1,0 +1,160 @@
+"""XPath filters (RFC 6241, section 8.9): XPath 1.0 with the core function library.
+
+The root node of an expression has the top-level data nodes as its children. libxml2 knows one
+element at the top only, so that the data hangs below a wrapper, and each path that starts at the
+root is made to start at a variable that holds the wrapper.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any, Final
+
+from lxml import etree
+
+from flowexport_mgmt.errors import ErrorTag, ErrorType, ManagementError
+from flowexport_mgmt.north.netconf.selection import Selection, select_subtrees
+
+MAX_LENGTH: Final = 4096
+"""The longest expression, in characters."""
+
+_ROOT: Final = "data-root"
+_NAME: Final = r"[^\W\d][\w.-]*"
+_TOKEN: Final = re.compile(
+    rf"""
+    "[^"]*" | '[^']*'               # literal
+    | \d+(?:\.\d*)? | \.\d+         # number
+    | {_NAME}(?::(?:{_NAME}|\*))?   # name, function, axis, operator in letters
+    | // | :: | \.\. | [!<>]=
+    | \S
+    """,
+    re.VERBOSE,
+)
+_SYMBOLS: Final = frozenset(["|", "+", "-", "=", "!=", "<", "<=", ">", ">="])
+_OPERATORS: Final = _SYMBOLS | {"and", "or", "mod", "div", "*"}
+"""Operators; the words among them, and the star, are names where an operand is due."""
+_OPENING: Final = frozenset(["(", "[", ","])
+_CLOSING: Final = frozenset([")", "]"])
+_SLASHES: Final = frozenset(["/", "//"])
+_EVERYTHING: Final = ("/",)
+
+
+class XPathFilter:
+    """An expression that is ready to be evaluated.
+
+    Raises:
+        ManagementError: ``bad-attribute`` for an expression that is too long or not XPath.
+    """
+
+    def __init__(self, expression: str, prefixes: Mapping[str | None, str]) -> None:
+        if len(expression) > MAX_LENGTH:
+            raise _bad_select(f"the expression is longer than {MAX_LENGTH} characters")
+        tokens = list(_read(expression))
+        self.paths = _top_nodes(tokens)
+        """The top nodes that it may reach, as schema paths without prefixes."""
+        scope = {prefix: uri for prefix, uri in prefixes.items() if prefix}
+        try:
+            self._evaluate = etree.XPath(_rooted(tokens), namespaces=scope, regexp=False)
+        except etree.XPathSyntaxError as error:
+            raise _bad_select(str(error)) from error
+
+    def select(self, data: etree._Element) -> Selection | None:
+        """Evaluate against the children of ``data``; None selects everything.
+
+        Raises:
+            ManagementError: ``bad-attribute`` for a prefix that is not in scope of the filter
+                element and for an unknown function or variable, ``invalid-value`` for a result
+                that is not a set of nodes.
+        """
+        variables: dict[str, Any] = {_ROOT: [data]}
+        try:
+            found = self._evaluate(data, **variables)
+        except etree.XPathError as error:
+            raise _bad_select(str(error)) from error
+        if not isinstance(found, list):
+            raise ManagementError.single(
+                ErrorTag.INVALID_VALUE, "the expression does not return a set of nodes"
+            )
+        elements = map(_element, found)
+        return select_subtrees(data, [element for element in elements if element is not None])
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """A token; ``starts`` is set on the first one of a location path or other operand.
+
+    ``depth`` counts the predicates around it: only outside of them is the root the context node.
+    """
+
+    text: str
+    depth: int
+    starts: bool
+
+
+def _read(expression: str) -> Iterator[_Token]:
+    operand_next, in_path, depth = True, False, 0
+    for text in _TOKEN.findall(expression):
+        if operand_next and text not in _SYMBOLS | _OPENING | _CLOSING:
+            yield _Token(text, depth, starts=not in_path)
+            in_path = text in _SLASHES or text == "@"
+            operand_next = in_path
+            continue
+        depth += (text == "[") - (text == "]")
+        yield _Token(text, depth, starts=False)
+        in_path = text in _SLASHES or text == "::"
+        operand_next = in_path or text in _OPERATORS or text in _OPENING
+
+
+def _rooted(tokens: list[_Token]) -> str:
+    """Write the expression with each absolute path starting at the variable."""
+    parts = []
+    for token, following in zip_longest(tokens, tokens[1:]):
+        if token.starts and token.text in _SLASHES:
+            alone = token.text == "/" and (not following or not _starts_step(following.text))
+            parts.append(f"${_ROOT}" if alone else f"${_ROOT}{token.text}")
+        else:
+            parts.append(token.text)
+    return " ".join(parts)
+
+
+def _starts_step(text: str) -> bool:
+    return text in {"*", ".", "..", "@"} or re.match(_NAME, text) is not None
+
+
+def _top_nodes(tokens: list[_Token]) -> tuple[str, ...]:
+    if any(token.text in {"..", "::"} for token in tokens):
+        return _EVERYTHING
+    tops: dict[str, None] = {}
+    for index, token in enumerate(tokens):
+        if not token.starts:
+            continue
+        absolute = token.text == "/"
+        step = tokens[index + 1].text if absolute and index + 1 < len(tokens) else token.text
+        call = not absolute and index + 1 < len(tokens) and tokens[index + 1].text == "("
+        if call or (token.depth and not absolute) or re.match(r"""["'\d]|\.\d""", step):
+            continue
+        name = step.rpartition(":")[2]
+        if not re.fullmatch(_NAME, name):
+            return _EVERYTHING
+        tops[f"/{name}"] = None
+    return tuple(tops)
+
+
+def _element(found: object) -> etree._Element | None:
+    """Take the element of a node; an attribute or text stands for the one that it belongs to."""
+    if isinstance(found, etree._Element):
+        return found
+    parent = getattr(found, "getparent", lambda: None)()
+    return parent if isinstance(parent, etree._Element) else None
+
+
+def _bad_select(reason: str) -> ManagementError:
+    return ManagementError.single(
+        ErrorTag.BAD_ATTRIBUTE,
+        f"select: {reason}",
+        type=ErrorType.PROTOCOL,
+        info={"bad-attribute": "select", "bad-element": "filter"},
+    )
