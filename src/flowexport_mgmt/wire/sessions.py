@@ -1,0 +1,89 @@
+"""What a decoder remembers of each exporter, within bounds that no sender can move."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Final, Generic, Protocol, TypeVar
+
+from flowexport_mgmt.wire.messages import Faults
+
+_MODULUS: Final = 1 << 32
+_LATE: Final = 64
+"""A number that lies this little behind is a late or repeated datagram, farther back a restart."""
+
+
+class _Weighed(Protocol):
+    @property
+    def weight(self) -> int:
+        """How many entries the session holds."""
+
+
+S = TypeVar("S", bound=_Weighed)
+
+
+class Sessions(Generic[S]):
+    """Sessions by key; past ``budget`` entries in all the least recently heard is forgotten."""
+
+    def __init__(self, make: Callable[[], S], budget: int) -> None:
+        self._make = make
+        self._budget = budget
+        self._sessions: OrderedDict[Hashable, S] = OrderedDict()
+        self._weights: dict[Hashable, int] = {}
+        self._total = 0
+
+    def open(self, key: Hashable) -> S:
+        """Find a session, or begin it."""
+        if key not in self._sessions:
+            self._sessions[key] = self._make()
+        self._sessions.move_to_end(key)
+        return self._sessions[key]
+
+    def settle(self, key: Hashable) -> None:
+        """Weigh a session again after a datagram, and forget others while there is too much."""
+        weight = 1 + self._sessions[key].weight
+        self._total += weight - self._weights.get(key, 0)
+        self._weights[key] = weight
+        while self._total > self._budget and len(self._sessions) > 1:
+            oldest, _ = self._sessions.popitem(last=False)
+            self._total -= self._weights.pop(oldest)
+
+    def __len__(self) -> int:
+        """Count the sessions."""
+        return len(self._sessions)
+
+
+@dataclass(slots=True)
+class Sequence:
+    """A sequence number modulo 2^32, and what it should be next."""
+
+    expected: int | None = None
+
+    def check(self, number: int, advance: int | None, faults: Faults, *, what: str) -> int:
+        """Compare a received number with the expected one.
+
+        Args:
+            number: as received.
+            advance: by how much the next number is greater; None when that cannot be told.
+            faults: where a gap, a late number or a restart is reported.
+            what: the thing that is numbered, for the message.
+
+        Returns:
+            How many numbers are missing before this one.
+        """
+        ahead = 0 if self.expected is None else modular(number, self.expected)
+        if ahead > 0:
+            faults.add("sequence-gap", f"{ahead} {what} lost before number {number}")
+        elif -_LATE <= ahead < 0:
+            faults.add("sequence-late", f"number {number} of {what} again or out of order")
+            return 0
+        elif ahead < 0:
+            faults.add("sequence-restart", f"the number of {what} fell back to {number}")
+        self.expected = None if advance is None else (number + advance) % _MODULUS
+        return max(ahead, 0)
+
+
+def modular(a: int, b: int) -> int:
+    """Subtract modulo 2^32 into the range -2^31 .. 2^31 - 1."""
+    return (a - b + _MODULUS // 2) % _MODULUS - _MODULUS // 2
