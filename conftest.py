@@ -16,7 +16,9 @@ IN_CI = os.environ.get("CI") == "true"
 def can_make_namespaces() -> bool:
     """Say whether a network namespace can be made here."""
     try:
-        done = subprocess.run(["/usr/bin/unshare", "--net", "true"], capture_output=True, check=False)
+        done = subprocess.run(
+            ["/usr/bin/unshare", "--net", "true"], capture_output=True, check=False
+        )
     except FileNotFoundError:
         return False
     return done.returncode == 0
