@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from flowexport_mgmt.wire.messages import Faults
 
@@ -54,13 +54,20 @@ class Sessions(Generic[S]):
         return len(self._sessions)
 
 
+class Step(NamedTuple):
+    """What a sequence number says of those before it."""
+
+    lost: int
+    late: bool
+
+
 @dataclass(slots=True)
 class Sequence:
     """A sequence number modulo 2^32, and what it should be next."""
 
     expected: int | None = None
 
-    def check(self, number: int, advance: int | None, faults: Faults, *, what: str) -> int:
+    def check(self, number: int, advance: int | None, faults: Faults, *, what: str) -> Step:
         """Compare a received number with the expected one.
 
         Args:
@@ -70,18 +77,18 @@ class Sequence:
             what: the thing that is numbered, for the message.
 
         Returns:
-            How many numbers are missing before this one.
+            How many numbers are missing before this one, and whether it came late.
         """
         ahead = 0 if self.expected is None else modular(number, self.expected)
         if ahead > 0:
             faults.add("sequence-gap", f"{ahead} {what} lost before number {number}")
         elif -_LATE <= ahead < 0:
             faults.add("sequence-late", f"number {number} of {what} again or out of order")
-            return 0
+            return Step(0, late=True)
         elif ahead < 0:
             faults.add("sequence-restart", f"the number of {what} fell back to {number}")
         self.expected = None if advance is None else (number + advance) % _MODULUS
-        return max(ahead, 0)
+        return Step(max(ahead, 0), late=False)
 
 
 def modular(a: int, b: int) -> int:

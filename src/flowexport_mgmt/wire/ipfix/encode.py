@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from flowexport_mgmt.records import Datagrams
 from flowexport_mgmt.wire import paging
-from flowexport_mgmt.wire.templates import DataSet, Field, Template, cut, template
+from flowexport_mgmt.wire.interfaces import (
+    DESCRIPTION_SIZE,
+    NAME_SIZE,
+    lay_out_counters,
+    lay_out_names,
+)
+from flowexport_mgmt.wire.templates import DataSet, Field, Template, template
 
 VERSION: Final = 10
 _HEADER = struct.Struct(">HHIII")  # version, length, export time, sequence, observation domain
@@ -22,7 +28,9 @@ COUNTERS: Final = template(
 )
 """Interface counters: one record per interface and direction."""
 
-INTERFACE_TABLE: Final = template(513, (82, 16), (83, 64), scopes=(Field(10, 4),))
+INTERFACE_TABLE: Final = template(
+    513, (82, NAME_SIZE), (83, DESCRIPTION_SIZE), scopes=(Field(10, 4),)
+)
 """Interface names: option data of scope ingressInterface."""
 
 
@@ -60,19 +68,11 @@ def compose(
 
 def encode_counters(deltas: NDArray[np.void]) -> DataSet:
     """Lay out interface counters, two records (ingress, egress) per row of COUNTER_DELTA_DTYPE."""
-    rows = np.zeros(2 * len(deltas), COUNTERS.dtype)
-    for direction, side, interface in (
-        (0, "in", "ingressInterface"),
-        (1, "out", "egressInterface"),
-    ):
-        half = rows[direction::2]
-        half["octetDeltaCount"] = deltas[f"{side}_octets"]
-        half["packetDeltaCount"] = deltas[f"{side}_packets"]
-        half["droppedPacketDeltaCount"] = deltas[f"{side}_discards"]
-        half[interface] = deltas["ifindex"]
-        half["flowStartMilliseconds"] = deltas["start_ms"]
-        half["flowEndMilliseconds"] = deltas["end_ms"]
-        half["flowDirection"] = direction
+    rows = lay_out_counters(COUNTERS, deltas)
+    rows[0::2]["droppedPacketDeltaCount"] = deltas["in_discards"]
+    rows[1::2]["droppedPacketDeltaCount"] = deltas["out_discards"]
+    rows["flowStartMilliseconds"] = np.repeat(deltas["start_ms"], 2)
+    rows["flowEndMilliseconds"] = np.repeat(deltas["end_ms"], 2)
     return DataSet(COUNTERS, rows)
 
 
@@ -80,11 +80,7 @@ def encode_interface_table(
     ifindexes: NDArray[np.uint32], names: Sequence[str], descriptions: Sequence[str]
 ) -> DataSet:
     """Lay out the names of interfaces; the three sequences are parallel."""
-    rows = np.zeros(len(ifindexes), INTERFACE_TABLE.dtype)
-    rows["scope"] = ifindexes
-    rows["interfaceName"] = [cut(name, 16) for name in names]
-    rows["interfaceDescription"] = [cut(text, 64) for text in descriptions]
-    return DataSet(INTERFACE_TABLE, rows)
+    return DataSet(INTERFACE_TABLE, lay_out_names(INTERFACE_TABLE, ifindexes, names, descriptions))
 
 
 def _encode_template(item: Template) -> tuple[int, bytes]:

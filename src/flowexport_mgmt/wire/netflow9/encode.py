@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from flowexport_mgmt.records import Datagrams
 from flowexport_mgmt.wire import paging
-from flowexport_mgmt.wire.templates import DataSet, Field, Template, cut, template
+from flowexport_mgmt.wire.interfaces import (
+    DESCRIPTION_SIZE,
+    NAME_SIZE,
+    lay_out_counters,
+    lay_out_names,
+)
+from flowexport_mgmt.wire.templates import DataSet, Field, Template, template
 
 VERSION: Final = 9
 _HEADER = struct.Struct(">HHIIII")  # version, count, uptime, seconds, sequence, source id
@@ -21,7 +27,7 @@ COUNTERS: Final = template(257, (1, 8), (2, 8), (10, 4), (14, 4), (22, 4), (21, 
 """Interface counters: one record per interface and direction."""
 
 INTERFACE_TABLE: Final = template(
-    513, (10, 4), (82, 16), (83, 64), scopes=(Field(_SCOPE_INTERFACE, 4),)
+    513, (10, 4), (82, NAME_SIZE), (83, DESCRIPTION_SIZE), scopes=(Field(_SCOPE_INTERFACE, 4),)
 )
 """Interface names: option data of scope interface, with strings of fixed length."""
 
@@ -68,18 +74,9 @@ def compose(
 
 def encode_counters(deltas: NDArray[np.void]) -> DataSet:
     """Lay out interface counters, two records (ingress, egress) per row of COUNTER_DELTA_DTYPE."""
-    rows = np.zeros(2 * len(deltas), COUNTERS.dtype)
-    for direction, side, interface in (
-        (0, "in", "ingressInterface"),
-        (1, "out", "egressInterface"),
-    ):
-        half = rows[direction::2]
-        half["octetDeltaCount"] = deltas[f"{side}_octets"]
-        half["packetDeltaCount"] = deltas[f"{side}_packets"]
-        half[interface] = deltas["ifindex"]
-        half["flowStartSysUpTime"] = deltas["start_uptime_ms"] & 0xFFFFFFFF
-        half["flowEndSysUpTime"] = deltas["end_uptime_ms"] & 0xFFFFFFFF
-        half["flowDirection"] = direction
+    rows = lay_out_counters(COUNTERS, deltas)
+    rows["flowStartSysUpTime"] = np.repeat(deltas["start_uptime_ms"] & 0xFFFFFFFF, 2)
+    rows["flowEndSysUpTime"] = np.repeat(deltas["end_uptime_ms"] & 0xFFFFFFFF, 2)
     return DataSet(COUNTERS, rows)
 
 
@@ -87,11 +84,8 @@ def encode_interface_table(
     ifindexes: NDArray[np.uint32], names: Sequence[str], descriptions: Sequence[str]
 ) -> DataSet:
     """Lay out the names of interfaces; the three sequences are parallel."""
-    rows = np.zeros(len(ifindexes), INTERFACE_TABLE.dtype)
-    rows["scope"] = ifindexes
+    rows = lay_out_names(INTERFACE_TABLE, ifindexes, names, descriptions)
     rows["ingressInterface"] = ifindexes
-    rows["interfaceName"] = [cut(name, 16) for name in names]
-    rows["interfaceDescription"] = [cut(text, 64) for text in descriptions]
     return DataSet(INTERFACE_TABLE, rows)
 
 

@@ -89,16 +89,16 @@ def _read_agent(reader: Reader) -> str:
 def _check_header(session: _Session, sequence: int, uptime: int, faults: Faults) -> int:
     """Check sequence and clock; an agent whose uptime and sequence both began anew restarted."""
     turned = session.uptime_ms is not None and modular(uptime, session.uptime_ms) < 0
-    restarted = turned and sequence <= 1
-    session.uptime_ms = uptime
-    if restarted:
+    if turned and sequence <= 1:
         session.datagrams = Sequence()
         session.sources.clear()
-    lost = session.datagrams.check(sequence, 1, faults, what="datagrams")
-    late = any(fault.code == "sequence-late" for fault in faults.found)
-    if turned and not restarted and not late:
+        turned = False
+    step = session.datagrams.check(sequence, 1, faults, what="datagrams")
+    if turned and not step.late:
         faults.add("uptime-back", f"the uptime fell back to {uptime} ms")
-    return lost
+    if not step.late:
+        session.uptime_ms = uptime
+    return step.lost
 
 
 def _read_samples(reader: Reader, count: int, datagram: _Datagram) -> None:

@@ -1,0 +1,42 @@
+"""One decoder for all protocols, which a datagram's version field tells apart."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flowexport_mgmt.errors import DecodeError
+from flowexport_mgmt.wire import ipfix, netflow9, sflow5
+from flowexport_mgmt.wire.messages import Message, Source
+
+_SFLOW: Final = b"\0\0"  # the upper half of its version, which has 32 bits
+_NETFLOW9: Final = b"\0\x09"
+_IPFIX: Final = b"\0\x0a"
+
+
+class Decoder:
+    """Decodes what one port receives.
+
+    Nothing that a sender puts into a datagram makes it raise, and what it remembers of senders is
+    bounded.
+    """
+
+    def __init__(self) -> None:
+        self._decoders: dict[bytes, sflow5.Decoder | netflow9.Decoder | ipfix.Decoder] = {
+            _SFLOW: sflow5.Decoder(),
+            _NETFLOW9: netflow9.Decoder(),
+            _IPFIX: ipfix.Decoder(),
+        }
+
+    def receive(self, data: bytes, source: Source, now_ns: int) -> Message:
+        """Decode one datagram.
+
+        Args:
+            data: the UDP payload.
+            source: address and port that it came from.
+            now_ns: Unix time of its arrival in nanoseconds.
+        """
+        decoder = self._decoders.get(data[:2])
+        if decoder is None:
+            fault = DecodeError("version", f"begins with {data[:4].hex() or 'nothing'}")
+            return Message("unknown", source, now_ns, faults=(fault,))
+        return decoder.receive(data, source, now_ns)
