@@ -15,9 +15,12 @@ class Refusal(Protocol):
     """Why a component cannot take a configuration: the instance path to blame, and the reason."""
 
     @property
-    def path(self) -> str: ...
+    def path(self) -> str:
+        """The instance path of the node to blame, with module names or with prefixes."""
+
     @property
-    def message(self) -> str: ...
+    def message(self) -> str:
+        """The reason, in words an operator can act on."""
 
 
 class Component(Protocol):
@@ -30,7 +33,8 @@ class Component(Protocol):
     """
 
     @property
-    def paths(self) -> Sequence[str]: ...
+    def paths(self) -> Sequence[str]:
+        """The schema paths of the configuration that it runs by."""
 
     async def prepare(
         self, old: Configuration | None, new: Configuration, *, commit: int, strict: bool
@@ -55,7 +59,8 @@ class StateProvider(Protocol):
     """
 
     @property
-    def paths(self) -> Sequence[str]: ...
+    def paths(self) -> Sequence[str]:
+        """The schema paths of what it reports."""
 
     async def state(self, paths: Sequence[str]) -> Mapping[str, Struct | Mapping[str, Any]]:
         """Report what lies at, above or below the given schema paths."""

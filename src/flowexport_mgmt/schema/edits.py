@@ -40,10 +40,10 @@ class Insertion:
 class EditNode:
     """A node of an edit.
 
-    ``path`` is the instance path with module prefixes, as faults carry it. ``operation`` is what the
-    node itself says, or None where it inherits. ``keys`` are the canonical key values of a list
+    ``path`` is the instance path with module prefixes, as faults carry it. ``operation`` is what
+    the node itself says, or None where it inherits. ``keys`` are the canonical key values of a list
     entry in the order of the schema; keys are not repeated in ``children``. ``value`` is the
-    canonical value of a leaf or leaf-list entry; None for a leaf that is deleted or removed.
+    canonical value of a leaf or leaf-list entry; None for a leaf that is deleted without one.
     ``insertion`` only in a list ordered by the user.
     """
 

@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from lxml import etree
 
+from flowexport_mgmt.errors import ErrorTag
 from flowexport_mgmt.schema.context import SchemaContext
-from flowexport_mgmt.schema.edits import EditNode
+from flowexport_mgmt.schema.edits import EditNode, Operation
+from flowexport_mgmt.schema.findings import (
+    DELETING,
+    Findings,
+    check_siblings,
+    note_missing_key,
+    note_repeated_key,
+    note_state,
+    note_unknown,
+    note_unsupported,
+)
+from flowexport_mgmt.schema.library import LibraryError
+from flowexport_mgmt.schema.nodes import Kind, SchemaNode
+from flowexport_mgmt.schema.paths import render_step
+from flowexport_mgmt.schema.values import canonical_xml
+from flowexport_mgmt.schema.xml_attributes import AttributeReader, Attributes
+
+_Names = Mapping[tuple[str, str], SchemaNode]
 
 
 def edits_from_xml(
@@ -22,4 +42,143 @@ def edits_from_xml(
     Raises:
         ManagementError: every fault that was found, each with its instance path.
     """
-    raise NotImplementedError
+    reader = _Reader(schema, operations=operations)
+    edits = reader.children(config, schema.top_nodes, "", None)
+    reader.findings.raise_if_any()
+    return edits
+
+
+class _Reader:
+    """Reads elements; what is wrong goes to ``findings``, and a node that it spoils is left out.
+
+    ``within`` is the operation of a deleted node above, or None: what stands below it says nothing.
+    """
+
+    def __init__(self, schema: SchemaContext, *, operations: bool) -> None:
+        self.findings = Findings()
+        self._schema = schema
+        self._attributes = AttributeReader(schema, self.findings, allowed=operations)
+
+    def children(
+        self,
+        element: etree._Element,
+        names: _Names,
+        path: str,
+        within: Operation | None,
+        skip: tuple[SchemaNode, ...] = (),
+    ) -> tuple[EditNode, ...]:
+        """Read what is below an element; ``skip`` are the keys, read before."""
+        self._check_text(element, path)
+        found = []
+        for child in _elements(element):
+            name = etree.QName(child)
+            schema = names.get((name.namespace or "", name.localname))
+            if schema is None:
+                self._note_unknown(name, path)
+            elif schema not in skip:
+                node = self._node(child, schema, path, within)
+                found += [node] if node else []
+        check_siblings(self.findings, found)
+        return tuple(found)
+
+    def _note_unknown(self, name: etree.QName, path: str) -> None:
+        namespace = name.namespace or ""
+        known = namespace in self._schema.namespaces
+        note_unknown(self.findings, name.localname, path, "" if known else namespace, known=known)
+
+    def _check_text(self, element: etree._Element, path: str) -> None:
+        texts = [element.text, *(child.tail for child in element)]
+        if any(text and text.strip() for text in texts):
+            name = etree.QName(element).localname
+            self.findings.add(
+                ErrorTag.BAD_ELEMENT, f"{name} holds text", path=path, bad_element=name
+            )
+
+    def _node(
+        self, element: etree._Element, schema: SchemaNode, path: str, within: Operation | None
+    ) -> EditNode | None:
+        if not schema.config:
+            note_state(self.findings, schema, path)
+            return None
+        if schema.is_any:
+            note_unsupported(self.findings, schema, path)
+            return None
+        if schema.is_term:
+            return self._term(element, schema, path, within)
+        return self._inner(element, schema, path, within)
+
+    def _inner(
+        self, element: etree._Element, schema: SchemaNode, path: str, within: Operation | None
+    ) -> EditNode | None:
+        """Read a container or a list entry."""
+        keys = self._keys(element, schema, path) if schema.kind is Kind.LIST else {}
+        values = tuple(value for value in keys.values() if value is not None)
+        path += render_step(schema.step(values))
+        attributes = self._attributes.read(element, schema, path, within)
+        self._check_key_operations(element, schema, path, attributes)
+        below = within or (attributes.operation if attributes.operation in DELETING else None)
+        children = self.children(element, schema.children, path, below, schema.keys)
+        if len(values) < len(keys):
+            return None
+        return EditNode(
+            schema, path, attributes.operation, values, None, attributes.insertion, children
+        )
+
+    def _keys(
+        self, element: etree._Element, schema: SchemaNode, path: str
+    ) -> dict[str, str | None]:
+        """Read the keys of an entry: canonical values by name, None for what is wrong."""
+        path += render_step(schema.step())
+        return {key.name: self._key(element, key, path) for key in schema.keys}
+
+    def _key(self, element: etree._Element, key: SchemaNode, path: str) -> str | None:
+        given = element.findall(f"{{{key.namespace}}}{key.name}")
+        if not given:
+            note_missing_key(self.findings, key, path)
+            return None
+        if len(given) > 1:
+            note_repeated_key(self.findings, key, path)
+        return self._value(given[0], key, path + render_step(key.step()))
+
+    def _check_key_operations(
+        self, element: etree._Element, schema: SchemaNode, path: str, entry: Attributes
+    ) -> None:
+        for key in schema.keys:
+            for child in element.findall(f"{{{key.namespace}}}{key.name}"):
+                self._attributes.check_key(child, key, path, entry)
+
+    def _term(
+        self, element: etree._Element, schema: SchemaNode, path: str, within: Operation | None
+    ) -> EditNode | None:
+        """Read a leaf or a leaf-list entry."""
+        self._check_no_children(element, path + render_step(schema.step()))
+        operation = self._attributes.peek(element)
+        value: str | None = None
+        deleting = within or operation in DELETING
+        empty = not (element.text or "").strip()
+        if not (deleting and empty and schema.kind is Kind.LEAF):
+            value = self._value(element, schema, path + render_step(schema.step()))
+            if value is None:
+                self._attributes.read(element, schema, path + render_step(schema.step()), within)
+                return None
+        path += render_step(schema.step((), value))
+        attributes = self._attributes.read(element, schema, path, within)
+        return EditNode(schema, path, attributes.operation, (), value, attributes.insertion)
+
+    def _check_no_children(self, element: etree._Element, path: str) -> None:
+        for child in _elements(element):
+            self._note_unknown(etree.QName(child), path)
+
+    def _value(self, element: etree._Element, schema: SchemaNode, path: str) -> str | None:
+        """Give the canonical value of a leaf's element; None when it is wrong."""
+        text = "".join([element.text or "", *(child.tail or "" for child in element)])
+        try:
+            return canonical_xml(self._schema, schema, text, element.nsmap)
+        except LibraryError as error:
+            self.findings.add_value_error(error, path)
+            return None
+
+
+def _elements(element: etree._Element) -> Iterator[etree._Element]:
+    """Give the child elements; comments and processing instructions say nothing."""
+    return (child for child in element if isinstance(child.tag, str))

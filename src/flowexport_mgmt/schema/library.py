@@ -1,7 +1,7 @@
 """The C library: the binding's functions with typed errors, and those that the binding lacks.
 
-Everything below this line of the house that is particular to libyang 2 stands here. A *pointer* is a
-``struct lyd_node *`` (data), a ``struct lysc_node *`` (schema) or NULL, which is false.
+What is particular to libyang 2 stands here. A *pointer* is a ``struct lyd_node *`` (data), a
+``struct lysc_node *`` (schema) or NULL, which is false.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ NULL: Pointer = ffi.NULL
 DEFAULT, WHEN_TRUE, NEW = lib.LYD_DEFAULT, lib.LYD_WHEN_TRUE, lib.LYD_NEW
 
 _CDEF = """
-    int lyd_find_sibling_val(void *siblings, void *schema, const char *value, size_t length, void **match);
-    int lyd_find_sibling_first(void *siblings, void *target, void **match);
-    void lyd_unlink_tree(void *node);
+    int lyd_find_sibling_val(
+        void *siblings, void *schema, const char *value, size_t length, void **match);
     int lyd_insert_before(void *sibling, void *node);
     int lyd_insert_after(void *sibling, void *node);
     int lyd_insert_sibling(void *sibling, void *node, void **first);
@@ -31,9 +30,8 @@ _CDEF = """
 """
 _extra = FFI()
 _extra.cdef(_CDEF)
-more = _extra.dlopen(_libyang.__file__)
+more: Any = _extra.dlopen(_libyang.__file__)
 """The same C library through the binding's own file, so that there is only one of it."""
-_void_pointers: Any = _extra.new("void *[1]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,8 @@ class LibraryError(Exception):
 
     def __init__(self, items: tuple[ErrorItem, ...], call: str) -> None:
         self.items = items
-        super().__init__("; ".join(f"{i.message} {i.path}".strip() for i in items) or f"{call} failed")
+        said = "; ".join(f"{item.message} {item.path}".strip() for item in items)
+        super().__init__(said or f"{call} failed")
 
 
 def configure_errors() -> None:
@@ -125,17 +124,52 @@ def insert_top(root: Pointer, node: Pointer) -> Pointer:
     return ffi.cast("struct lyd_node *", int(_extra.cast("uintptr_t", out[0])))
 
 
-def change_term(context: Pointer, node: Pointer, value: str) -> bool:
-    """Give a leaf another value and make it explicit; say whether anything changed."""
+def maker(
+    schema: Pointer, parent: Pointer, keys: tuple[str, ...], value: str
+) -> Callable[[Pointer], int]:
+    """Give the call that makes a node of a schema node below a parent, or on its own."""
+    module, name, encoded = schema.module, schema.name, value.encode()
+    if schema.nodetype == lib.LYS_LIST:
+        values = [ffi.new("char[]", key.encode()) for key in keys]
+        return lambda out: lib.lyd_new_list(parent, module, name, False, out, *values)
+    if schema.nodetype == lib.LYS_CONTAINER:
+        return lambda out: lib.lyd_new_inner(parent, module, name, False, out)
+    return lambda out: lib.lyd_new_term(parent, module, name, encoded, False, out)
+
+
+def meta(node: Pointer, name: str) -> str:
+    """Give the value of an annotation of a node; empty when it has none."""
+    item = node.meta
+    while item:
+        if text(item.name) == name:
+            return text(lib.lyd_value_get_canonical(ffi.NULL, ffi.addressof(item.value)))
+        item = item.next
+    return ""
+
+
+def change_term(context: Pointer, node: Pointer, value: str) -> None:
+    """Give a leaf another value and make it explicit."""
     result = more.lyd_change_term(_void(node), value.encode())
-    if result in (lib.LY_EEXIST, lib.LY_ENOT):
-        take_errors(context)
-        return bool(result == lib.LY_EEXIST)
-    check(context, result, "changing")
-    return True
+    if result not in (lib.LY_EEXIST, lib.LY_ENOT):  # it had the value already
+        check(context, result, "changing")
 
 
 def move(context: Pointer, node: Pointer, anchor: Pointer, *, after: bool) -> None:
     """Put an entry of a list ordered by the user beside another one."""
     place = more.lyd_insert_after if after else more.lyd_insert_before
     check(context, place(_void(anchor), _void(node)), "moving")
+
+
+def canonical(context: Pointer, schema: Pointer, value: str) -> str:
+    """Check a value of a leaf and give its canonical form; prefixes in it are module names.
+
+    Raises:
+        LibraryError: the value is not of the leaf's type.
+    """
+    encoded, out = value.encode(), ffi.new("const char **")
+    result = lib.lyd_value_validate(context, schema, encoded, len(encoded), ffi.NULL, ffi.NULL, out)
+    if result not in (lib.LY_SUCCESS, lib.LY_EINCOMPLETE):  # incomplete: a reference not looked up
+        raise LibraryError(take_errors(context), "checking a value")
+    found = text(out[0])
+    more.lydict_remove(_void(context), _extra.cast("char *", int(ffi.cast("uintptr_t", out[0]))))
+    return found

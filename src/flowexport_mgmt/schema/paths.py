@@ -43,7 +43,7 @@ def quote(value: str) -> str:
         return f"'{value}'"
     if '"' not in value:
         return f'"{value}"'
-    parts = ", \"'\", ".join(f"'{part}'" for part in value.split("'"))
+    parts = ', "\'", '.join(f"'{part}'" for part in value.split("'"))
     return f"concat({parts})"
 
 
@@ -79,6 +79,18 @@ def parse_path(path: str) -> tuple[PathStep, ...]:
         ValueError: the text is no instance path.
     """
     return tuple(_parse_steps(path))
+
+
+def parse_predicates(text: str) -> tuple[tuple[str, str], ...]:
+    """Parse predicates alone (``[name='a'][port='1']``), as the ``key`` attribute holds them.
+
+    Raises:
+        ValueError: the text is something else.
+    """
+    found, end = _parse_predicates(text, 0)
+    if end != len(text):
+        raise ValueError(f"not key predicates at character {end + 1}: {text!r}")
+    return found
 
 
 def _parse_steps(path: str) -> Iterator[PathStep]:

@@ -11,9 +11,12 @@ from _libyang import ffi, lib
 
 from flowexport_mgmt.schema import library
 from flowexport_mgmt.schema.context import SchemaContext
-from flowexport_mgmt.schema.library import NULL, LibraryError, Pointer
+from flowexport_mgmt.schema.data import Node, nodes
+from flowexport_mgmt.schema.library import NULL, Pointer
 from flowexport_mgmt.schema.nodes import Kind, SchemaNode
-from flowexport_mgmt.schema.paths import Step, quote, render_json_path, render_path
+from flowexport_mgmt.schema.paths import quote
+
+__all__ = ["Defaults", "Format", "Node", "Tree"]
 
 _COPY = lib.LYD_DUP_RECURSIVE | lib.LYD_DUP_WITH_FLAGS
 
@@ -34,51 +37,17 @@ class Defaults(enum.Enum):
     REPORT_ALL_TAGGED = lib.LYD_PRINT_WD_ALL_TAG
 
 
-class Node:
-    """A node of a tree; valid as long as the tree lives and the node stays in it."""
-
-    __slots__ = ("pointer", "schema")
-
-    def __init__(self, schema: SchemaNode, pointer: Pointer) -> None:
-        self.schema = schema
-        self.pointer = pointer
-
-    @property
-    def value(self) -> str:
-        """The canonical value of a leaf or leaf-list entry."""
-        return library.text(lib.lyd_get_value(self.pointer))
-
-    @property
-    def is_default(self) -> bool:
-        """Whether nobody set it: a value from the schema or a container without presence."""
-        return bool(self.pointer.flags & library.DEFAULT)
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The key values of a list entry."""
-        count = len(self.schema.keys)
-        children = library.siblings(lib.lyd_child(self.pointer))
-        return tuple(library.text(lib.lyd_get_value(c)) for c, _ in zip(children, range(count), strict=False))
-
-    def step(self) -> Step:
-        """Give the node's step in a path."""
-        return self.schema.step(
-            self.keys if self.schema.kind is Kind.LIST else (),
-            self.value if self.schema.kind is Kind.LEAF_LIST else None,
-        )
-
-
 class Tree:
     """A configuration or operational tree that owns its memory.
 
-    Free it, or use it in ``with``. ``alive`` counts the trees not yet freed.
+    Free it, or use it in ``with``. ``alive`` counts the trees that are not freed.
     """
 
     alive: ClassVar[int] = 0
 
     def __init__(self, schema: SchemaContext, root: Pointer = NULL) -> None:
         self.schema = schema
-        self.root = root
+        self._root = root
         self._freed = False
         Tree.alive += 1
 
@@ -90,15 +59,17 @@ class Tree:
             return
         self._freed = True
         Tree.alive -= 1
-        if self.root:
-            lib.lyd_free_all(self.root)
-        self.root = NULL
+        if self._root:
+            lib.lyd_free_all(self._root)
+        self._root = NULL
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
         self.free()
@@ -106,40 +77,49 @@ class Tree:
     def duplicate(self) -> Tree:
         """Copy the whole tree."""
         copy = Tree(self.schema)
-        if self.root:
-            copy.root = self._made("copying", lambda out: lib.lyd_dup_siblings(self.root, NULL, _COPY, out))
+        if self._root:
+            copy._root = self._made(
+                "copying", lambda out: lib.lyd_dup_siblings(self._root, NULL, _COPY, out)
+            )
         return copy
 
     # -- bytes
 
     @classmethod
-    def parse(cls, schema: SchemaContext, data: bytes, form: Format, *, state: bool = False) -> Tree:
+    def parse(
+        cls, schema: SchemaContext, data: bytes, form: Format, *, state: bool = False
+    ) -> Tree:
         """Parse an instance document without validating it; unknown nodes are errors.
 
         Args:
+            schema: the modules to parse by.
+            data: the document.
+            form: its encoding.
             state: whether nodes of state are accepted.
 
         Raises:
             LibraryError: what the library said.
         """
-        options = lib.LYD_PARSE_ONLY | lib.LYD_PARSE_STRICT | (0 if state else lib.LYD_PARSE_NO_STATE)
-        tree = cls(schema)
-        try:
-            tree.root = tree._made(
-                "parsing",
-                lambda out: lib.lyd_parse_data_mem(schema.pointer, data, form.value, options, 0, out),
-            )
-        except LibraryError:
-            tree.free()
-            raise
-        return tree
+        options = lib.LYD_PARSE_ONLY | lib.LYD_PARSE_STRICT
+        if not state:
+            options |= lib.LYD_PARSE_NO_STATE
+        root = library.made(
+            schema.pointer,
+            "parsing",
+            lambda out: lib.lyd_parse_data_mem(schema.pointer, data, form.value, options, 0, out),
+        )
+        return cls(schema, root)
 
-    def print(self, form: Format, defaults: Defaults = Defaults.EXPLICIT, *, shrink: bool = True) -> bytes:
+    def print(
+        self, form: Format, defaults: Defaults = Defaults.EXPLICIT, *, pretty: bool = False
+    ) -> bytes:
         """Print the tree: a JSON object, or XML elements without one around them."""
-        options = lib.LYD_PRINT_WITHSIBLINGS | defaults.value | (lib.LYD_PRINT_SHRINK if shrink else 0)
+        options = lib.LYD_PRINT_WITHSIBLINGS | defaults.value
+        if not pretty:
+            options |= lib.LYD_PRINT_SHRINK
         out = ffi.new("char **")
-        root = lib.lyd_first_sibling(self.root) if self.root else NULL
-        library.check(self.schema.pointer, lib.lyd_print_mem(out, root, form.value, options), "printing")
+        result = lib.lyd_print_mem(out, self._root, form.value, options)
+        library.check(self.schema.pointer, result, "printing")
         try:
             return bytes(ffi.string(out[0])) if out[0] else b""
         finally:
@@ -149,29 +129,21 @@ class Tree:
 
     def top(self) -> Iterator[Node]:
         """Give the top nodes."""
-        yield from self._nodes(self.root)
+        return nodes(self.schema, self._root)
 
-    def children(self, node: Node) -> Iterator[Node]:
-        """Give the nodes below one."""
-        yield from self._nodes(lib.lyd_child(node.pointer))
+    def below(self, parent: Node | None) -> Iterator[Node]:
+        """Give the nodes below one, or the top nodes."""
+        return parent.children() if parent else self.top()
 
     def walk(self) -> Iterator[Node]:
         """Give all nodes, each before what is below it."""
-        waiting = list(self.top())[::-1]
-        while waiting:
-            node = waiting.pop()
-            yield node
-            if not node.schema.is_term and not node.schema.is_any:
-                waiting.extend(list(self.children(node))[::-1])
+        for node in self.top():
+            yield from node.walk()
 
     def find(self, path: str) -> Node | None:
         """Find one node by its path with module names (``/a:b/c[k='v']``); None if absent."""
-        if not self.root:
-            return None
-        out = ffi.new("struct lyd_node **")
-        result = lib.lyd_find_path(self.root, path.encode(), False, out)
-        library.take_errors(self.schema.pointer)
-        return self._node(out[0]) if result == lib.LY_SUCCESS else None
+        found = self.find_all(path)
+        return found[0] if found else None
 
     def find_all(self, xpath: str) -> list[Node]:
         """Evaluate an XPath expression with module names as prefixes.
@@ -179,112 +151,118 @@ class Tree:
         Raises:
             LibraryError: the expression is wrong.
         """
-        if not self.root:
+        if not self._root:
             return []
         out = ffi.new("struct ly_set **")
-        result = lib.lyd_find_xpath(self.root, xpath.encode(), out)
+        result = lib.lyd_find_xpath(self._root, xpath.encode(), out)
         library.check(self.schema.pointer, result, "evaluating")
         try:
-            return [self._node(out[0].dnodes[i]) for i in range(out[0].count)]
+            return [Node(self.schema, out[0].dnodes[i]) for i in range(out[0].count)]
         finally:
             lib.ly_set_free(out[0], ffi.NULL)
 
-    def select(self, nodes: Iterable[Node]) -> Tree:
+    def select(self, chosen: Iterable[Node]) -> Tree:
         """Copy nodes with what is below them, their parents and the keys of those."""
-        options = _COPY | lib.LYD_DUP_WITH_PARENTS
-        chosen = Tree(self.schema)
-        for node in nodes:
-            pointer = node.pointer
-            copy = self._made("copying", lambda out, p=pointer: lib.lyd_dup_single(p, NULL, options, out))
-            while copy.parent:
-                copy = ffi.cast("struct lyd_node *", copy.parent)
-            chosen._merge(copy)
+        selection = Tree(self.schema)
+        for node in chosen:
+            copy = self._with_parents(node.pointer)
+            selection._merge(copy)
             lib.lyd_free_all(copy)
-        return chosen
+        return selection
 
-    def path(self, node: Node) -> str:
-        """Give a node's instance path with module prefixes."""
-        return render_path(self._steps(node))
-
-    def json_path(self, node: Node) -> str:
-        """Give a node's instance path with module names."""
-        return render_json_path(self._steps(node))
-
-    def _steps(self, node: Node) -> list[Step]:
-        steps, pointer = [], node.pointer
-        while pointer:
-            steps.append(self._node(pointer).step())
-            pointer = ffi.cast("struct lyd_node *", pointer.parent)
-        return steps[::-1]
+    def _with_parents(self, pointer: Pointer) -> Pointer:
+        options = _COPY | lib.LYD_DUP_WITH_PARENTS
+        copy = self._made("copying", lambda out: lib.lyd_dup_single(pointer, NULL, options, out))
+        while copy.parent:
+            copy = ffi.cast("struct lyd_node *", copy.parent)
+        return copy
 
     # -- whole trees
 
     def merge(self, other: Tree) -> None:
         """Add another tree's nodes; its values win."""
-        if other.root:
-            self._merge(other.root)
+        if other._root:
+            self._merge(other._root)
 
     def _merge(self, root: Pointer) -> None:
-        out = ffi.new("struct lyd_node **", self.root)
+        out = ffi.new("struct lyd_node **", self._root)
         result = lib.lyd_merge_siblings(out, root, lib.LYD_MERGE_WITH_FLAGS)
         library.check(self.schema.pointer, result, "merging")
-        self.root = lib.lyd_first_sibling(out[0]) if out[0] else NULL
+        self._root = out[0]
+
+    def validate(self) -> tuple[str, ...]:
+        """Validate the configuration, adding defaults and deleting what a ``when`` now rules out.
+
+        Gives the paths, with module prefixes, of the nodes that it deleted though somebody set
+        them. After an error the tree is of no further use.
+
+        Raises:
+            LibraryError: the first fault.
+        """
+        root, changes = ffi.new("struct lyd_node **", self._root), ffi.new("struct lyd_node **")
+        result = lib.lyd_validate_all(root, self.schema.pointer, lib.LYD_VALIDATE_NO_STATE, changes)
+        self._root = root[0]
+        with Tree(self.schema, changes[0]) as made:
+            library.check(self.schema.pointer, result, "validation")
+            return tuple(
+                node.path
+                for node in made.walk()
+                if library.meta(node.pointer, "operation") == "delete" and not node.is_default
+            )
 
     # -- changing: what the edit engine is made of
 
-    def child(self, parent: Node | None, schema: SchemaNode, keys: tuple[str, ...] = (), value: str | None = None) -> Node | None:
+    def child(
+        self,
+        parent: Node | None,
+        schema: SchemaNode,
+        keys: tuple[str, ...] = (),
+        value: str | None = None,
+    ) -> Node | None:
         """Find a node by its parent (None at the top), schema and keys or leaf-list value."""
-        first = lib.lyd_child(parent.pointer) if parent else self.root
-        wanted = value
+        first = lib.lyd_child(parent.pointer) if parent else self._root
+        wanted = value if schema.kind is Kind.LEAF_LIST else None
         if schema.kind is Kind.LIST:
             if any("'" in key and '"' in key for key in keys):
-                return next((n for n in self._nodes(first) if n.schema is schema and n.keys == keys), None)
-            wanted = "".join(f"[{k.name}={quote(v)}]" for k, v in zip(schema.keys, keys, strict=True))
-        elif schema.kind is not Kind.LEAF_LIST:
-            wanted = None
+                return next((n for n in self.entries(parent, schema) if n.keys == keys), None)
+            pairs = zip(schema.keys, keys, strict=True)
+            wanted = "".join(f"[{key.name}={quote(text)}]" for key, text in pairs)
         pointer = library.find_sibling(first, schema.pointer, wanted)
-        return Node(schema, pointer) if pointer else None
+        return Node(self.schema, pointer) if pointer else None
 
-    def create(self, parent: Node | None, schema: SchemaNode, keys: tuple[str, ...] = (), value: str | None = None) -> Node:
+    def entries(self, parent: Node | None, schema: SchemaNode) -> list[Node]:
+        """Give the entries of one list or leaf-list, in order."""
+        return [node for node in self.below(parent) if node.schema is schema]
+
+    def create(
+        self,
+        parent: Node | None,
+        schema: SchemaNode,
+        keys: tuple[str, ...] = (),
+        value: str | None = None,
+    ) -> Node:
         """Create a node below a parent, last among its like; keys come with their entry."""
         above = parent.pointer if parent else NULL
-        module, name = schema.pointer.module, schema.pointer.name
-        make: Callable[[Pointer], int]
-        if schema.kind is Kind.LIST:
-            values = [ffi.new("char[]", key.encode()) for key in keys]
-            make = lambda out: lib.lyd_new_list(above, module, name, False, out, *values)  # noqa: E731
-        elif schema.is_term:
-            encoded = (value or "").encode()
-            make = lambda out: lib.lyd_new_term(above, module, name, encoded, False, out)  # noqa: E731
-        else:
-            make = lambda out: lib.lyd_new_inner(above, module, name, False, out)  # noqa: E731
-        pointer = self._made("creating", make)
+        pointer = self._made("creating", library.maker(schema.pointer, above, keys, value or ""))
         if parent is None:
-            self.root = library.insert_top(self.root, pointer)
-        return Node(schema, pointer)
+            self._root = library.insert_top(self._root, pointer)
+        return Node(self.schema, pointer)
 
     def delete(self, node: Node) -> None:
         """Remove a node and what is below it."""
-        if node.pointer == self.root:
-            self.root = node.pointer.next
+        if node.pointer == self._root:
+            self._root = node.pointer.next
         lib.lyd_free_tree(node.pointer)
 
-    def set_value(self, node: Node, value: str) -> bool:
-        """Give a leaf another value and make it explicit; say whether anything changed."""
-        return library.change_term(self.schema.pointer, node.pointer, value)
+    def set_value(self, node: Node, value: str) -> None:
+        """Give a leaf another value, and make it explicit."""
+        library.change_term(self.schema.pointer, node.pointer, value)
 
     def move(self, node: Node, anchor: Node, *, after: bool) -> None:
         """Put a list entry directly before or after another one."""
+        if not after and anchor.pointer == self._root:
+            self._root = node.pointer
         library.move(self.schema.pointer, node.pointer, anchor.pointer, after=after)
-
-    # -- inside
-
-    def _node(self, pointer: Pointer) -> Node:
-        return Node(self.schema.schema_node(pointer.schema), pointer)
-
-    def _nodes(self, first: Pointer) -> Iterator[Node]:
-        for pointer in library.siblings(first):
-            yield self._node(pointer)
 
     def _made(self, call: str, make: Callable[[Pointer], int]) -> Pointer:
         return library.made(self.schema.pointer, call, make)

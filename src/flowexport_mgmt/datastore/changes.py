@@ -1,0 +1,41 @@
+"""What an edit changes: the subtrees, for components, notifications and the commit record."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class Kind(enum.StrEnum):
+    """What happened to a node."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    DELETED = "deleted"
+    MOVED = "moved"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The top of a subtree that was created or deleted, a value that changed, an entry that moved.
+
+    ``path`` is the instance path with module prefixes, ``schema_path`` the one without any, and
+    ``nodes`` counts the nodes of the subtree.
+    """
+
+    kind: Kind
+    path: str
+    schema_path: str
+    nodes: int = 1
+
+
+def touches(changes: Iterable[Change], paths: Iterable[str]) -> bool:
+    """Say whether a change lies at, below or above one of some schema paths."""
+    wanted = [path.rstrip("/") for path in paths]
+    return any(overlaps(change.schema_path, path) for change in changes for path in wanted)
+
+
+def overlaps(one: str, other: str) -> bool:
+    """Say whether one of two schema paths is at, below or above the other; ``""`` is the root."""
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")

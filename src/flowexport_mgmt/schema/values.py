@@ -1,0 +1,82 @@
+"""Values of leaves: from the text of an encoding to the canonical form (RFC 7950, section 9.1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from _libyang import lib
+
+from flowexport_mgmt.schema.context import SchemaContext
+from flowexport_mgmt.schema.library import ErrorItem, LibraryError, canonical
+from flowexport_mgmt.schema.nodes import SchemaNode
+from flowexport_mgmt.schema.paths import Step, parse_path, render_json_path
+
+Namespaces = Mapping[str | None, str]
+"""Namespace by prefix, as lxml's ``nsmap`` holds them."""
+
+_PREFIXED = re.compile(r"(?:([A-Za-z_][\w.\-]*):)?([A-Za-z_][\w.\-]*)")
+_NAMES = {lib.LY_TYPE_IDENT, lib.LY_TYPE_INST}
+
+
+def canonical_value(schema: SchemaContext, node: SchemaNode, value: str) -> str:
+    """Check a value whose prefixes, if any, are module names, and make it canonical.
+
+    Raises:
+        LibraryError: it is not of the leaf's type.
+    """
+    if "\0" in value:  # ends a C string, so the rest would be lost
+        raise _refused("A value cannot hold the character U+0000.")
+    try:
+        return canonical(schema.pointer, node.pointer, value)
+    except UnicodeEncodeError:
+        raise _refused("The value is not Unicode text.") from None
+
+
+def canonical_xml(
+    schema: SchemaContext, node: SchemaNode, value: str, namespaces: Namespaces
+) -> str:
+    """Check a value as XML holds it and make it canonical.
+
+    White space around it is not part of it unless the type has room for it.
+
+    Raises:
+        LibraryError: it is not of the leaf's type.
+    """
+    if node.base_types & _NAMES:
+        value = _name_modules(schema, value.strip(), namespaces)
+    try:
+        return canonical_value(schema, node, value)
+    except LibraryError:
+        if value == value.strip():
+            raise
+    return canonical_value(schema, node, value.strip())
+
+
+def _refused(message: str) -> LibraryError:
+    return LibraryError((ErrorItem(lib.LY_EVALID, lib.LYVE_DATA, message, "", ""),), "checking")
+
+
+def _name_modules(schema: SchemaContext, value: str, namespaces: Namespaces) -> str:
+    """Put module names in the place of prefixes; what cannot be is left for the type to refuse."""
+    match = _PREFIXED.fullmatch(value)
+    if match is not None:
+        module = schema.namespaces.get(namespaces.get(match[1], ""))
+        return f"{module}:{match[2]}" if module else value
+    if value.startswith("/"):
+        return _name_path_modules(schema, value, namespaces)
+    return value
+
+
+def _name_path_modules(schema: SchemaContext, value: str, namespaces: Namespaces) -> str:
+    try:
+        steps = parse_path(value)
+    except ValueError:
+        return value
+    modules = [schema.namespaces.get(namespaces.get(step.module, ""), "") for step in steps]
+    if not all(modules):
+        return value
+    return render_json_path(
+        Step(module, "", step.name, step.predicates)
+        for module, step in zip(modules, steps, strict=True)
+    )
