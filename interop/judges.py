@@ -1,0 +1,161 @@
+"""Collectors that this project did not write, and what they say about what they received."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from interop.namespaces import Namespace, eventually, run
+
+Totals = dict[tuple[int, str], int]
+"""Sums by ifIndex and counter (``in-octets``, ``in-packets``, ``out-octets``, ``out-packets``)."""
+
+
+class Nfcapd:
+    """nfcapd, which stores NetFlow and IPFIX records, and nfdump, which reads them."""
+
+    def __init__(self, space: Namespace, folder: Path) -> None:
+        folder.mkdir()
+        self.port = space.free_udp_port()
+        self._files = folder / "files"
+        self._files.mkdir()
+        self.log = folder / "log"
+        command = ["nfcapd", "-w", str(self._files), "-t", "3600"]
+        command += ["-b", "127.0.0.1", "-p", str(self.port)]
+        self._process = space.start(command, self.log)
+        eventually(lambda: "Startup" in self._said(), "nfcapd starts")
+
+    def stop(self) -> None:
+        """End it; it writes its file then."""
+        stop(self._process)
+
+    def sequence_errors(self) -> int:
+        """Read the count that nfcapd logs when it ends."""
+        counted = self._said().rpartition("Sequence Errors: ")[2].partition(",")[0]
+        return int(counted)
+
+    def totals(self) -> Totals:
+        """Add up the counter records of each interface and direction."""
+        listing = run("nfdump", "-R", str(self._files), "-q", "-N", "-o", "fmt:%in,%out,%byt,%pkt")
+        totals: Totals = defaultdict(int)
+        for line in listing.splitlines():
+            if "," not in line:
+                continue
+            ingress, egress, octets, packets = map(int, line.split(","))
+            side = "in" if ingress else "out"
+            totals[ingress or egress, f"{side}-octets"] += octets
+            totals[ingress or egress, f"{side}-packets"] += packets
+        return totals
+
+    def _said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+
+class Capture:
+    """What passes the loopback interface of a namespace, as tshark sees it."""
+
+    def __init__(self, space: Namespace, folder: Path) -> None:
+        folder.mkdir()
+        self._file = folder / "capture.pcap"
+        log = folder / "log"
+        command = ["dumpcap", "-q", "-P", "-i", "lo", "-f", "udp", "-w", str(self._file)]
+        self._process = space.start(command, log)
+        # It says so once the socket is open; what is sent from then on is captured.
+        eventually(lambda: "Capturing on" in log.read_text(), "dumpcap starts")
+
+    def stop(self) -> None:
+        """End the capture."""
+        stop(self._process)
+
+    def rows(self, port: int, protocol: str, *fields: str, show: str = "") -> list[list[str]]:
+        """Dissect the datagrams to a port; one row each, the values of a field joined by commas."""
+        command = ["tshark", "-n", "-r", str(self._file), "-d", f"udp.port=={port},{protocol}"]
+        command += ["-Y", f"udp.dstport=={port}" + (f" && ({show})" if show else "")]
+        command += ["-T", "fields", "-E", "separator=;", "-E", "aggregator=,"]
+        for field in fields:
+            command += ["-e", field]
+        return [line.split(";") for line in run(*command).splitlines()]
+
+    def faults(self, port: int, protocol: str) -> list[list[str]]:
+        """List everything that tshark's experts remark on, notes included."""
+        return self.rows(port, protocol, "frame.number", "_ws.expert.message", show="_ws.expert")
+
+    def totals(self, port: int) -> Totals:
+        """Add up the counter records of NetFlow v9 or IPFIX, from the packet details."""
+        totals: Totals = defaultdict(int)
+        fields = ("inputint", "outputint", "octets", "packets")
+        for row in self.rows(port, "cflow", *(f"cflow.{field}" for field in fields)):
+            columns = [list(map(int, filter(None, column.split(",")))) for column in row]
+            for ingress, egress, octets, packets in zip(*columns, strict=True):
+                side = "in" if ingress else "out"
+                totals[ingress or egress, f"{side}-octets"] += octets
+                totals[ingress or egress, f"{side}-packets"] += packets
+        return totals
+
+
+class Sfacctd:
+    """sfacctd, which writes the sFlow counter samples it receives as JSON lines."""
+
+    def __init__(self, space: Namespace, folder: Path) -> None:
+        folder.mkdir()
+        self.port = space.free_udp_port()
+        self._counters = folder / "counters.json"
+        settings = {
+            "daemonize": "false",
+            "sfacctd_ip": "127.0.0.1",
+            "sfacctd_port": self.port,
+            "sfacctd_counter_file": self._counters,
+            "sfacctd_counter_output": "json",
+            "plugins": "print",
+            "print_output_file": folder / "flows",
+        }
+        written = folder / "sfacctd.conf"
+        written.write_text("".join(f"{name}: {value}\n" for name, value in settings.items()))
+        log = folder / "log"
+        self._process = space.start(["sfacctd", "-f", str(written)], log)
+        eventually(lambda: "waiting for sFlow data" in log.read_text(), f"sfacctd starts: {log}")
+
+    def stop(self) -> None:
+        """End it."""
+        stop(self._process)
+
+    def samples(self) -> list[dict[str, Any]]:
+        """Read the generic interface counters of every sample so far."""
+        if not self._counters.exists():
+            return []
+        lines = self._counters.read_text().splitlines()
+        entries = [json.loads(line) for line in lines if line.endswith("}")]
+        return [entry for entry in entries if entry.get("sf_cnt_type") == "sflow_cnt_generic"]
+
+    def totals(self) -> Totals:
+        """Subtract each interface's first sample from its latest."""
+        totals: Totals = {}
+        first: dict[int, dict[str, int]] = {}
+        for sample in self.samples():
+            counted = _counted(sample)
+            base = first.setdefault(sample["ifIndex"], counted)
+            totals |= {(sample["ifIndex"], name): counted[name] - base[name] for name in counted}
+        return totals
+
+
+def _counted(sample: dict[str, Any]) -> dict[str, int]:
+    """Add up the kinds of packets; all ones says that a kind is not counted."""
+    counted = {"in-octets": sample["ifInOctets"], "out-octets": sample["ifOutOctets"]}
+    for side in ("In", "Out"):
+        kinds = (sample[f"if{side}{kind}Pkts"] for kind in ("Ucast", "Multicast", "Broadcast"))
+        counted[f"{side.lower()}-packets"] = sum(kind for kind in kinds if kind != 0xFFFFFFFF)
+    return counted
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a program that a namespace runs; one that has ended already stays as it is."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(5)
