@@ -44,8 +44,9 @@ class NotReachedError(FlowExportError):
 def default_socket() -> Path:
     """Find the daemon's socket: the system's, else the one of this user's own daemon."""
     system = Path("/run/flowexport/netconf.sock")
-    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    own = Path(home) / "flowexport" / "run" / "netconf.sock"
+    home = os.environ.get("XDG_STATE_HOME", "")
+    parent = Path(home) if home.startswith("/") else Path.home() / ".local" / "state"
+    own = parent / "flowexport" / "run" / "netconf.sock"
     return own if own.exists() and not system.exists() else system
 
 
