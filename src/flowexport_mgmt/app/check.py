@@ -1,0 +1,28 @@
+"""``flowexportd --check``: whether a configuration would be accepted, and all that is wrong."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from flowexport_mgmt.app.complaints import missing_package
+from flowexport_mgmt.errors import ExitCode
+
+
+def check(path: Path) -> int:
+    """Print every fault of an instance document with its path; return 0 or 78.
+
+    Raises:
+        StartError: libyang or another package is missing.
+    """
+    try:
+        from flowexport_mgmt.datastore.datastore import check_document  # noqa: PLC0415 - see below
+        from flowexport_mgmt.schema.context import SchemaContext  # noqa: PLC0415 - may be missing
+    except ImportError as error:
+        raise missing_package(error) from error
+    faults = check_document(SchemaContext(), path)
+    for fault in faults:
+        sys.stdout.write(f"{path}: {fault}\n")
+    if not faults:
+        sys.stdout.write(f"{path}: valid\n")
+    return ExitCode.CONFIGURATION if faults else ExitCode.OK

@@ -1,0 +1,246 @@
+"""The supervisor: starts, watches, joins, restarts and ends the children.
+
+It reads nothing that a stranger sent. What it imports stays small on purpose: no asyncio, libyang,
+numpy or SSH.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from flowexport_mgmt.app.broker import SocketBroker
+from flowexport_mgmt.app.child import Child, describe_status
+from flowexport_mgmt.app.folders import RUNNING_NAME, Hold, refused
+from flowexport_mgmt.app.loop import Loop
+from flowexport_mgmt.app.privilege import Account
+from flowexport_mgmt.app.settings import ChildSettings
+from flowexport_mgmt.errors import ExitCode, LinkError
+from flowexport_mgmt.link import control
+from flowexport_mgmt.observe import log
+from flowexport_mgmt.observe.notify import Notifier
+
+_TERMINATE_AFTER = 2.5
+_KILL_AFTER = 4.0
+"""Seconds from Stop to SIGTERM and to SIGKILL: all is over within five."""
+
+_END_AFTER_CLOSE = 2.0
+
+_FINAL = frozenset({ExitCode.UNEXPECTED, ExitCode.RESOURCE_MISSING, ExitCode.PERMISSION,
+                    ExitCode.CONFIGURATION})
+"""Statuses with which a child has said why it cannot start, so that trying again is no use."""
+
+_logger = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """Runs the daemon on folders that are held already; ``account`` is whom children become.
+
+    ``manager`` and ``exporter`` are the modules that the children run.
+    """
+
+    def __init__(
+        self, hold: Hold, account: Account | None = None, init: Path | None = None, *,
+        manager: str = "flowexport_mgmt.app.manager",
+        exporter: str = "flowexport_mgmt.app.exporter",
+    ) -> None:
+        self._hold = hold
+        self._account = account
+        self._init = init
+        self._loop = Loop()
+        self._notifier = Notifier()
+        owner = None if account is None else (account.uid, account.gid)
+        self._broker = SocketBroker(hold.folders.socket, owner)
+        self._exporter = Child("exporter", exporter)
+        self._manager = Child("manager", manager)
+        self._children = (self._manager, self._exporter)
+        self._logging: control.SetLogging | None = None
+        self._started = False
+        self._stopping = False
+        self._status = int(ExitCode.OK)
+
+    def run(self) -> int:
+        """Run until a signal or a child that cannot start ends the daemon; return its status."""
+        signals: dict[int, Callable[[], None]] = {
+            signal.SIGTERM: self._stop, signal.SIGINT: self._stop,
+            signal.SIGHUP: self._reload, signal.SIGCHLD: self._reap}
+        try:
+            with self._loop.signals(signals):
+                for child in self._children:
+                    self._spawn(child)
+                self._join()
+                self._pat_watchdog()
+                self._loop.run(self._finished)
+        finally:
+            self._broker.close()
+            self._loop.close()
+        return self._status
+
+    def _finished(self) -> bool:
+        return self._stopping and not any(child.alive for child in self._children)
+
+    def _pat_watchdog(self) -> None:
+        if self._notifier.watchdog_interval is not None:
+            self._notifier.watchdog()
+            self._loop.call_later(self._notifier.watchdog_interval, self._pat_watchdog)
+
+    # -- starting
+    def _spawn(self, child: Child) -> None:
+        ours, theirs = control.pair()
+        with self._open_init(child) as init:
+            settings = ChildSettings(
+                control=theirs.fileno(), folders=self._hold.folders, account=self._account,
+                init=init, init_name=str(self._init or ""))
+            inherit = [self._hold.children_lock, *([init] if init is not None else [])]
+            child.spawn(ours, theirs, settings.arguments(), inherit)
+        self._loop.watch(ours, partial(self._read, child))
+        if self._logging is not None:
+            child.tell(self._logging)
+
+    @contextlib.contextmanager
+    def _open_init(self, child: Child) -> Iterator[int | None]:
+        """Open the first configuration for a manager that has none of its own yet."""
+        wanted = child is self._manager and self._init is not None
+        if not wanted or (self._hold.folders.state / RUNNING_NAME).exists():
+            yield None
+            return
+        try:
+            descriptor = os.open(str(self._init), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise refused(error, str(self._init)) from error
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _join(self) -> None:
+        """Give both children fresh ends of the link between them."""
+        ends = socket.socketpair()
+        for child, end in zip(self._children, ends, strict=True):
+            with end:
+                child.tell(control.NewLink(self._exporter.restarts), end.fileno())
+
+    def _restart(self, child: Child) -> None:
+        if not self._stopping:
+            self._spawn(child)
+            self._join()
+
+    # -- what children say
+    def _read(self, child: Child) -> None:
+        try:
+            while child.control is not None:
+                received = control.receive(child.control, control.from_child)
+                if received is None:
+                    return
+                message, passed = received
+                if passed is not None:
+                    passed.close()  # a child has nothing to give
+                self._take(child, message)
+        except LinkError as error:
+            _logger.debug("%s: %s", child.name, error)
+            self._drop_control(child)
+            self._loop.call_later(_END_AFTER_CLOSE, partial(self._end, child, child.restarts))
+
+    def _end(self, child: Child, restarts: int) -> None:
+        """End a process that closed its control socket and stayed: it cannot be led any more."""
+        if child.restarts == restarts:
+            child.signal(signal.SIGKILL)
+
+    def _take(self, child: Child, message: control.FromChild) -> None:
+        match message:
+            case control.Ready():
+                self._take_ready(child)
+            case control.Reloaded():
+                self._notifier.ready()
+            case _ if child is not self._manager:
+                _logger.warning("%s may not ask for %s", child.name, type(message).__name__)
+            case control.Listen():
+                self._listen(message)
+            case control.Release():
+                self._broker.release(message.endpoint)
+            case control.SetLogging():
+                self._set_logging(message)
+
+    def _take_ready(self, child: Child) -> None:
+        child.set_ready()
+        if child is self._manager:
+            self._broker.child_ready()
+        if all(each.ready for each in self._children):
+            if not self._started:
+                _logger.info("started")
+            self._started = True
+            self._notifier.ready()
+
+    def _listen(self, message: control.Listen) -> None:
+        try:
+            listener = self._broker.listen(message.endpoint)
+        except OSError as error:
+            self._manager.tell(control.Bound(message.request, error.errno or errno.EINVAL))
+        else:
+            self._manager.tell(control.Bound(message.request), listener.fileno())
+
+    def _set_logging(self, message: control.SetLogging) -> None:
+        try:
+            log.adjust(message.level, message.format)
+        except (KeyError, ValueError):
+            _logger.warning("there is no log level %s or format %s", message.level, message.format)
+            return
+        self._logging = message
+        self._exporter.tell(message)
+
+    # -- ending
+    def _reap(self) -> None:
+        for child in self._children:
+            status = child.reap()
+            if status is not None:
+                self._take_end(child, status)
+
+    def _take_end(self, child: Child, status: int) -> None:
+        self._drop_control(child)
+        if child is self._manager:
+            self._broker.child_gone()
+        if self._stopping:
+            return
+        if not self._started and status in _FINAL:
+            self._status = status
+            self._stop()
+            return
+        delay = child.restart_delay()
+        _logger.warning("the %s %s; it is started again in %g s", child.name,
+                        describe_status(status), delay)
+        self._loop.call_later(delay, partial(self._restart, child))
+
+    def _drop_control(self, child: Child) -> None:
+        if child.control is not None:
+            self._loop.unwatch(child.control)
+            child.control.close()
+            child.control = None
+
+    def _stop(self) -> None:
+        if self._stopping:
+            return
+        self._stopping = True
+        self._notifier.stopping()
+        for child in self._children:
+            child.tell(control.Stop())
+        self._loop.call_later(_TERMINATE_AFTER, partial(self._signal_all, signal.SIGTERM))
+        self._loop.call_later(_KILL_AFTER, partial(self._signal_all, signal.SIGKILL))
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        for child in self._children:
+            if child.alive:
+                _logger.warning("the %s does not end; sending %s", child.name, number.name)
+                child.signal(number)
+
+    def _reload(self) -> None:
+        if self._started and not self._stopping:
+            _logger.info("reloading")
+            self._notifier.reloading()
+            self._manager.tell(control.Reload())
