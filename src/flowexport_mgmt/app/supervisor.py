@@ -32,6 +32,7 @@ _KILL_AFTER = 4.0
 """Seconds from Stop to SIGTERM and to SIGKILL: all is over within five."""
 
 _END_AFTER_CLOSE = 2.0
+_JOIN_AFTER = 0.5
 
 _FINAL = frozenset({ExitCode.UNEXPECTED, ExitCode.RESOURCE_MISSING, ExitCode.PERMISSION,
                     ExitCode.CONFIGURATION})
@@ -62,6 +63,7 @@ class Supervisor:
         self._manager = Child("manager", manager)
         self._children = (self._manager, self._exporter)
         self._logging: control.SetLogging | None = None
+        self._joins = 0
         self._started = False
         self._stopping = False
         self._status = int(ExitCode.OK)
@@ -122,10 +124,26 @@ class Supervisor:
 
     def _join(self) -> None:
         """Give both children fresh ends of the link between them."""
+        self._joins += 1
         ends = socket.socketpair()
         for child, end in zip(self._children, ends, strict=True):
             with end:
                 child.tell(control.NewLink(self._exporter.restarts), end.fileno())
+
+    def _mend_link(self, *, stuck: bool) -> None:
+        """Join the children again, or end an exporter that answers no more.
+
+        The usual reason is a child that has just died: its restart joins them anyway.
+        """
+        if stuck:
+            _logger.warning("the exporter does not answer and is ended")
+            self._exporter.signal(signal.SIGKILL)
+        else:
+            self._loop.call_later(_JOIN_AFTER, partial(self._join_unless_done, self._joins))
+
+    def _join_unless_done(self, joins: int) -> None:
+        if joins == self._joins and not self._stopping:
+            self._join()
 
     def _restart(self, child: Child) -> None:
         if not self._stopping:
@@ -161,6 +179,8 @@ class Supervisor:
                 self._notifier.ready()
             case _ if child is not self._manager:
                 _logger.warning("%s may not ask for %s", child.name, type(message).__name__)
+            case control.LinkLost(stuck=stuck):
+                self._mend_link(stuck=stuck)
             case control.Listen():
                 self._listen(message)
             case control.Release():

@@ -38,6 +38,10 @@ M = TypeVar("M", bound=msgspec.Struct)
 """What the peer sends."""
 
 
+class NoAnswerError(LinkError):
+    """The peer is there and did not answer in time."""
+
+
 class EventQueue:
     """Messages that wait to be sent, without a reply; the oldest is dropped when it is full.
 
@@ -143,8 +147,8 @@ class Channel(Generic[M]):
         """Send a request and wait up to ``patience`` seconds for its reply.
 
         Raises:
-            LinkError: the link is or was closed, the peer did not answer in time, or the message
-                is too large.
+            NoAnswerError: the peer did not answer in time.
+            LinkError: the link is or was closed, or the message is too large.
         """
         if len(self._waiters) >= _MAX_EXCHANGES:
             raise LinkError("too many requests wait for the other process")
@@ -156,7 +160,7 @@ class Channel(Generic[M]):
             async with asyncio.timeout(patience):
                 return await waiter
         except TimeoutError:
-            raise LinkError(f"the other process did not answer in {patience:g} s") from None
+            raise NoAnswerError(f"the other process did not answer in {patience:g} s") from None
         finally:
             self._waiters.pop(exchange, None)
 

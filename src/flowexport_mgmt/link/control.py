@@ -7,7 +7,7 @@
     Bound(request, error) [+ descriptor]     Listen(request, endpoint), Release(endpoint)
     SetLogging(level, format)                SetLogging(level, format)
     Reload()                                 Reloaded(), once per Reload
-    Stop()
+    Stop()                                   LinkLost(stuck)
 
 This module is the whole of the supervisor's share; `link.control_client` is the child's.
 """
@@ -66,6 +66,12 @@ class Reloaded(_Message, frozen=True):
     """The child has done what Reload asked."""
 
 
+class LinkLost(_Message, frozen=True):
+    """The link closed, or ``stuck``: its other end did not answer and should be started again."""
+
+    stuck: bool
+
+
 class Listen(_Message, frozen=True):
     """Bind and listen, or hand out again what is held."""
 
@@ -80,7 +86,7 @@ class Release(_Message, frozen=True):
 
 
 ToChild = NewLink | Bound | Reload | Stop | SetLogging
-FromChild = Ready | Reloaded | Listen | Release | SetLogging
+FromChild = Ready | Reloaded | LinkLost | Listen | Release | SetLogging
 
 _encode = msgspec.msgpack.Encoder().encode
 from_child: msgspec.msgpack.Decoder[FromChild] = msgspec.msgpack.Decoder(FromChild)

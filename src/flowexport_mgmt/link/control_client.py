@@ -12,6 +12,7 @@ from flowexport_mgmt.errors import LinkError
 from flowexport_mgmt.link.broker import Endpoint, TcpEndpoint, UnixEndpoint
 from flowexport_mgmt.link.control import (
     Bound,
+    LinkLost,
     Listen,
     NewLink,
     Ready,
@@ -84,6 +85,10 @@ class Control:
     def reloaded(self) -> None:
         """Tell the supervisor that a reload is done."""
         send(self._control, Reloaded())
+
+    def link_lost(self, *, stuck: bool) -> None:
+        """Tell the supervisor that the link to the exporter is of no use any more."""
+        send(self._control, LinkLost(stuck))
 
     def set_logging(self, level: str, form: str) -> None:
         """Ask the supervisor to tell every other process how to log."""

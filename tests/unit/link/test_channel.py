@@ -14,7 +14,7 @@ from tests.support.conditions import until
 from flowexport_mgmt.errors import LinkError
 from flowexport_mgmt.link import channel as channel_module
 from flowexport_mgmt.link import messages as m
-from flowexport_mgmt.link.channel import Channel, EventQueue
+from flowexport_mgmt.link.channel import Channel, EventQueue, NoAnswerError
 from flowexport_mgmt.model import flow_export as fe
 from flowexport_mgmt.model.base import OperStatus
 
@@ -173,7 +173,7 @@ async def test_no_answer_in_time_is_an_error_and_a_late_one_is_ignored() -> None
 
     link = Link(wait)
     async with link.open():
-        with pytest.raises(LinkError, match=r"did not answer in 0\.05 s"):
+        with pytest.raises(NoAnswerError, match=r"did not answer in 0\.05 s"):
             await link.manager.request(m.Apply(commit=1), 0.05)
         go.set()
         assert await link.manager.request(m.Apply(commit=2), 5) == m.Done()

@@ -1,0 +1,212 @@
+"""The manager's side of the link: the exporter as a component and as a provider of state."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from flowexport_mgmt.errors import LinkError
+from flowexport_mgmt.link import messages as m
+from flowexport_mgmt.link.channel import Channel, NoAnswerError
+from flowexport_mgmt.model import flow_export as fe
+from flowexport_mgmt.model.configuration import Configuration
+from flowexport_mgmt.observe import crash
+
+_BEFORE_PREPARE = crash.declare("manager.exporter-prepare.before")
+_AFTER_PREPARE = crash.declare("manager.exporter-prepare.after")
+_BEFORE_APPLY = crash.declare("manager.exporter-apply.before")
+_AFTER_APPLY = crash.declare("manager.exporter-apply.after")
+_BEFORE_ABORT = crash.declare("manager.exporter-abort.before")
+_AFTER_ABORT = crash.declare("manager.exporter-abort.after")
+
+_COMMIT_PATIENCE = 30.0
+_STATE_PATIENCE = 5.0
+
+_logger = logging.getLogger(__name__)
+
+
+class ExporterLink:
+    """The link to the exporter, one at a time.
+
+    ``on_hello`` is called when an exporter has said what it runs, ``on_event`` with each of its
+    events, ``on_lost`` when a link closed (False) or its exporter did not answer (True).
+    """
+
+    def __init__(
+        self,
+        *,
+        on_hello: Callable[[], None],
+        on_event: Callable[[m.Event], None],
+        on_lost: Callable[[bool], None],
+    ) -> None:
+        self._on_hello = on_hello
+        self._on_event = on_event
+        self._on_lost = on_lost
+        self._channel: Channel[m.FromExporter] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.commit: int | None = None
+        """The commit that the exporter runs, None while that is not known."""
+        self.restarts = 0
+        """How often the exporter was started again since the daemon started."""
+
+    def open(self, sock: socket.socket, exporter_restarts: int) -> None:
+        """Serve a new link and forget the one before."""
+        self.close()
+        self.restarts = exporter_restarts
+        decoder: msgspec.msgpack.Decoder[m.FromExporter] = msgspec.msgpack.Decoder(m.FromExporter)
+        self._channel = Channel(decoder, on_message=self._take)
+        task = asyncio.get_running_loop().create_task(self._serve(self._channel, sock))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def close(self) -> None:
+        """Close the link, if there is one."""
+        channel, self._channel = self._channel, None
+        self.commit = None
+        if channel is not None:
+            channel.close()
+
+    async def request(self, message: m.Request, patience: float) -> m.FromExporter:
+        """Ask the exporter.
+
+        Raises:
+            LinkError: there is no exporter, or it went away or did not answer in time.
+        """
+        if self._channel is None or self.commit is None:
+            raise LinkError("the exporter process is not running; it is being started again")
+        return await self._channel.request(message, patience)
+
+    async def command(self, message: m.Request) -> m.FromExporter:
+        """Ask for a step of a commit; an exporter that does not answer is started again.
+
+        Raises:
+            LinkError: as `request`, or the exporter failed.
+        """
+        try:
+            reply = await self.request(message, _COMMIT_PATIENCE)
+        except NoAnswerError:
+            self.close()
+            self._on_lost(True)
+            raise
+        if isinstance(reply, m.Failed):
+            raise LinkError(f"the exporter failed: {reply.message}")
+        return reply
+
+    async def _serve(self, channel: Channel[m.FromExporter], sock: socket.socket) -> None:
+        await channel.run(sock)
+        if channel is self._channel:
+            self.close()
+            self._on_lost(False)
+
+    def _take(self, message: m.FromExporter) -> None:
+        match message:
+            case m.Hello():
+                self.commit = message.commit
+                self._on_hello()
+            case m.CollectorStateChange() | m.SourceStateChange():
+                self._on_event(message)
+            case _:
+                _logger.warning("the exporter sent %s unasked", type(message).__name__)
+
+
+class ExporterComponent:
+    """The exporter's part in every commit.
+
+    It takes part in those that do not touch flow export too, so that the exporter always knows the
+    id of the commit that runs; only a change of flow export needs it to be there.
+    """
+
+    paths: Sequence[str] = ("/",)
+
+    def __init__(self, link: ExporterLink) -> None:
+        self._link = link
+        self._prepared: int | None = None
+
+    async def prepare(
+        self, old: Configuration | None, new: Configuration, *, commit: int, strict: bool
+    ) -> Sequence[m.Refusal]:
+        """Let the exporter prepare; strict: refuse when it cannot, else leave it to `reconcile`."""
+        self._prepared = None
+        changed = old is None or old.flow_export != new.flow_export
+        message = m.Prepare(commit=commit, flow_export=new.flow_export, strict=strict and changed)
+        crash.point(_BEFORE_PREPARE)
+        try:
+            reply = await self._link.command(message)
+        except LinkError as error:
+            _logger.debug("commit %d cannot be prepared: %s", commit, error)
+            return (m.Refusal(path="", message=str(error)),) if message.strict else ()
+        crash.point(_AFTER_PREPARE)
+        if isinstance(reply, m.Prepared) and reply.refusals:
+            return reply.refusals
+        self._prepared = commit
+        return ()
+
+    async def apply(self) -> None:
+        """Let the exporter run what it prepared; one that went away gets it when it is back."""
+        if (commit := self._prepared) is None:
+            return
+        self._prepared = None
+        crash.point(_BEFORE_APPLY)
+        try:
+            await self._link.command(m.Apply(commit=commit))
+        except LinkError as error:
+            _logger.warning("commit %d has not reached the exporter: %s", commit, error)
+            return
+        self._link.commit = commit
+        crash.point(_AFTER_APPLY)
+
+    async def abort(self) -> None:
+        """Let the exporter forget what it prepared; a link that closed has done so already."""
+        if (commit := self._prepared) is None:
+            return
+        self._prepared = None
+        crash.point(_BEFORE_ABORT)
+        try:
+            await self._link.command(m.Abort(commit=commit))
+        except LinkError as error:
+            _logger.debug("commit %d is not aborted: %s", commit, error)
+        crash.point(_AFTER_ABORT)
+
+    async def stop(self) -> None:
+        """Close the link; the exporter itself is the supervisor's to stop."""
+        self._link.close()
+
+
+class ExporterState:
+    """What the exporter reports of itself and of the interfaces."""
+
+    paths: Sequence[str] = ("/flow-export", "/interfaces")
+
+    def __init__(self, link: ExporterLink, configured: Callable[[], bool]) -> None:
+        self._link = link
+        self._configured = configured
+
+    async def state(self, paths: Sequence[str]) -> Mapping[str, msgspec.Struct]:
+        """Ask the exporter; without one only its restarts are known."""
+        try:
+            reply = await self._link.request(m.GetState(paths=tuple(paths)), _STATE_PATIENCE)
+        except LinkError as error:
+            _logger.debug("the exporter reports no state: %s", error)
+            reply = m.State(flow_export=fe.FlowExportState(exporter=fe.Exporter()))
+        if not isinstance(reply, m.State):
+            raise LinkError(f"the exporter answered {reply}")
+        return self._name(reply)
+
+    def _name(self, state: m.State) -> Mapping[str, msgspec.Struct]:
+        nodes: dict[str, msgspec.Struct] = {}
+        # /flow-export is a presence container: reporting it would make it exist.
+        if state.flow_export is not None and self._configured():
+            nodes["flow-export:flow-export"] = self._with_restarts(state.flow_export)
+        if state.interfaces is not None:
+            nodes["ietf-interfaces:interfaces"] = state.interfaces
+        return nodes
+
+    def _with_restarts(self, state: fe.FlowExportState) -> fe.FlowExportState:
+        if state.exporter is None:
+            return state
+        exporter = msgspec.structs.replace(state.exporter, restarts=self._link.restarts)
+        return msgspec.structs.replace(state, exporter=exporter)
