@@ -10,7 +10,7 @@ from flowexport_mgmt.datastore.components import Component, StateProvider, State
 from flowexport_mgmt.datastore.events import Bus
 from flowexport_mgmt.datastore.options import EditOptions, Store
 from flowexport_mgmt.datastore.record import CommitRecord
-from flowexport_mgmt.datastore.sessions import Session
+from flowexport_mgmt.datastore.sessions import Lock, Session
 from flowexport_mgmt.errors import Fault
 from flowexport_mgmt.model.configuration import Configuration
 from flowexport_mgmt.schema.context import SchemaContext
@@ -139,6 +139,10 @@ class Datastore:
 
     def unlock(self, session: Session, target: Store) -> None:
         """Release a lock (RFC 6241, section 7.6)."""
+        raise NotImplementedError
+
+    def lock_of(self, store: Store) -> Lock | None:
+        """Give the lock on a datastore: its session and since when (ietf-netconf-monitoring)."""
         raise NotImplementedError
 
 

@@ -24,3 +24,11 @@ class Session:
     in_rpcs: int = field(default=0)
     in_bad_rpcs: int = field(default=0)
     out_rpc_errors: int = field(default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A lock on a datastore: who holds it, and since when (RFC 3339 text)."""
+
+    session: Session
+    since: str
