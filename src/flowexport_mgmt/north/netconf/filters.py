@@ -88,9 +88,10 @@ class FilterNode:
         meant = _resolve(self.value, self.prefixes)
         return meant is not None and meant == _resolve(have, leaf.nsmap)
 
+    @property
     def paths(self) -> tuple[str, ...]:
         """List the schema paths, without prefixes, below which something may be chosen."""
-        return tuple(dict.fromkeys(self._paths("")))
+        return tuple(dict.fromkeys(self._paths(""))) if self.contents or self.others else ()
 
     def _paths(self, path: str) -> Iterator[str]:
         if not self.others:

@@ -109,4 +109,3 @@ def _declarations(path: str, prefixes: Mapping[str, str]) -> str:
 
 def _text(value: str) -> str:
     return escape(_NOT_XML.sub("\N{REPLACEMENT CHARACTER}", value))
-

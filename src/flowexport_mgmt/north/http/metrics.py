@@ -1,0 +1,195 @@
+"""What a scrape shows, made from one snapshot of the state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from flowexport_mgmt.datastore import StateSnapshot
+from flowexport_mgmt.model.base import OperStatus
+from flowexport_mgmt.model.configuration import Configuration
+from flowexport_mgmt.model.flow_export import (
+    CollectorStatistics,
+    Counters,
+    Exporter,
+    FlowExportState,
+)
+
+STATE_PATHS: Final = ("/flow-export",)
+"""The schema paths of the state that the metrics are made from."""
+
+_FLOW_EXPORT: Final = "flow-export:flow-export"
+_LABELS: Final = ("collector", "protocol")
+
+_Source = TypeVar("_Source")
+
+
+@dataclass(frozen=True, slots=True)
+class Management:
+    """What management itself counts: commits so far, sessions open and refused."""
+
+    commits: int
+    sessions: int
+    rejected_sessions: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Row(Generic[_Source]):
+    """A metric: its kind, its name after the prefix, its help and its value.
+
+    A value of None is not shown: it is not known, or does not exist yet.
+    """
+
+    family: type[CounterMetricFamily | GaugeMetricFamily]
+    name: str
+    help: str
+    value: Callable[[_Source], float | None]
+
+
+_COLLECTOR_ROWS: Final[Sequence[_Row[CollectorStatistics]]] = (
+    _Row(CounterMetricFamily, "datagrams", "Datagrams sent.", lambda s: s.datagrams_sent),
+    _Row(CounterMetricFamily, "bytes", "UDP payload sent.", lambda s: s.bytes_sent),
+    _Row(CounterMetricFamily, "errors", "Datagrams that could not be sent.", lambda s: s.errors),
+    _Row(CounterMetricFamily, "records", "Records sent.", lambda s: s.records_sent),
+    _Row(
+        CounterMetricFamily,
+        "dropped_records",
+        "Records dropped because the queue to the collector was full.",
+        lambda s: s.dropped_records,
+    ),
+    _Row(CounterMetricFamily, "templates", "Template records sent.", lambda s: s.templates_sent),
+    _Row(
+        GaugeMetricFamily,
+        "queue_depth",
+        "Batches that wait to be sent to the collector.",
+        lambda s: s.queue_depth,
+    ),
+    _Row(
+        GaugeMetricFamily,
+        "collector_up",
+        "Whether the collector is served (1) or not (0).",
+        lambda s: None if s.oper_status is None else float(s.oper_status is OperStatus.UP),
+    ),
+)
+
+_COUNTER_ROWS: Final[Sequence[_Row[Counters]]] = (
+    _Row(
+        CounterMetricFamily,
+        "counter_polls",
+        "Successful reads of all interface counters.",
+        lambda s: s.polls,
+    ),
+    _Row(
+        CounterMetricFamily,
+        "counter_poll_failures",
+        "Reads of the interface counters that failed.",
+        lambda s: s.poll_failures,
+    ),
+    _Row(
+        CounterMetricFamily,
+        "counter_discontinuities",
+        "Times that the counters of an interface started anew.",
+        lambda s: s.discontinuities,
+    ),
+    _Row(
+        GaugeMetricFamily,
+        "interfaces",
+        "Interfaces, loopback excluded, at the latest poll.",
+        lambda s: s.interfaces,
+    ),
+)
+
+_EXPORTER_ROWS: Final[Sequence[_Row[Exporter]]] = (
+    _Row(
+        CounterMetricFamily,
+        "exporter_restarts",
+        "Times that the exporter process was started again.",
+        lambda s: s.restarts,
+    ),
+    _Row(
+        CounterMetricFamily,
+        "events_dropped",
+        "Events of the exporter dropped because management did not read them.",
+        lambda s: s.events_dropped,
+    ),
+)
+
+_MANAGEMENT_ROWS: Final[Sequence[_Row[Management]]] = (
+    _Row(CounterMetricFamily, "commits", "Commits, kept over restarts.", lambda s: s.commits),
+    _Row(GaugeMetricFamily, "sessions", "Management sessions.", lambda s: s.sessions),
+    _Row(
+        CounterMetricFamily,
+        "sessions_rejected",
+        "Connections refused by a limit or a failed login.",
+        lambda s: s.rejected_sessions,
+    ),
+)
+
+
+def render(
+    accept: str, configuration: Configuration, snapshot: StateSnapshot, management: Management
+) -> tuple[bytes, str]:
+    """Render a scrape in the format that the client accepts; give it with its content type."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Scrape(configuration, snapshot, management))
+    encode, content_type = choose_encoder(accept)
+    return encode(registry), content_type
+
+
+class _Scrape(Collector):
+    """One scrape as the client library wants it; nothing lives longer than the scrape."""
+
+    def __init__(
+        self, configuration: Configuration, snapshot: StateSnapshot, management: Management
+    ) -> None:
+        self._configuration = configuration
+        self._prefix = configuration.server.metrics.prefix
+        found = snapshot.nodes.get(_FLOW_EXPORT)
+        self._state = found if isinstance(found, FlowExportState) else FlowExportState()
+        self._management = management
+
+    def describe(self) -> list[Metric]:
+        """Give nothing: names cannot collide in a registry of one scrape."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Give every metric that has a value."""
+        state = self._state
+        served: dict[tuple[str, ...], CollectorStatistics] = {
+            (collector.name, self._protocols.get(collector.name, "")): collector.statistics
+            for collector in state.collector
+            if collector.statistics is not None
+        }
+        yield from self._families(_COLLECTOR_ROWS, served, _LABELS)
+        if state.counters is not None:
+            yield from self._families(_COUNTER_ROWS, {(): state.counters})
+        if state.exporter is not None:
+            yield from self._families(_EXPORTER_ROWS, {(): state.exporter})
+        yield from self._families(_MANAGEMENT_ROWS, {(): self._management})
+
+    @property
+    def _protocols(self) -> Mapping[str, str]:
+        flow_export = self._configuration.flow_export
+        collectors = () if flow_export is None else flow_export.collector
+        return {collector.name: str(collector.protocol) for collector in collectors}
+
+    def _families(
+        self,
+        rows: Sequence[_Row[_Source]],
+        sources: Mapping[tuple[str, ...], _Source],
+        labels: Sequence[str] = (),
+    ) -> Iterator[Metric]:
+        for row in rows:
+            family = row.family(f"{self._prefix}_{row.name}", row.help, labels=labels)
+            for values, source in sources.items():
+                value = row.value(source)
+                if value is not None:
+                    family.add_metric(values, value)
+            if family.samples:
+                yield family

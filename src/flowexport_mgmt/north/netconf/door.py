@@ -1,0 +1,175 @@
+"""The NETCONF server as a part of the transaction and as a provider of state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import asyncssh
+import msgspec
+
+from flowexport_mgmt.datastore import Datastore, Refusal
+from flowexport_mgmt.link import messages
+from flowexport_mgmt.link.broker import Broker, TcpEndpoint
+from flowexport_mgmt.model.base import OperStatus
+from flowexport_mgmt.model.configuration import Configuration
+from flowexport_mgmt.model.server import (
+    Netconf,
+    NetconfSshState,
+    NetconfState,
+    ServerState,
+)
+from flowexport_mgmt.north.listener import RETRY_AFTER, Listener, Stop
+from flowexport_mgmt.north.netconf.engine import Statistics
+from flowexport_mgmt.north.netconf.hello import capabilities
+from flowexport_mgmt.north.netconf.keys import (
+    HostKeyError,
+    UserKeys,
+    fingerprint,
+    load_host_key,
+    read_user_keys,
+)
+from flowexport_mgmt.north.netconf.library import YangLibrary, content_id, offered
+from flowexport_mgmt.north.netconf.monitoring import Monitoring
+from flowexport_mgmt.north.netconf.sessions import Sessions
+from flowexport_mgmt.north.netconf.ssh import SshServer
+from flowexport_mgmt.north.netconf.unix import UnixServer
+
+_SSH: Final = "/fxs:server/fxs:netconf/fxs:ssh"
+
+
+class NetconfDoor:
+    """NETCONF over SSH as the configuration says, and over the local Unix socket always.
+
+    Register it with :meth:`register`, and call :meth:`open_local` when the datastore can answer.
+    Settings count for the connections that come after a commit; sessions live on.
+    """
+
+    paths = ("/server/netconf", "/server/user")
+
+    def __init__(
+        self,
+        datastore: Datastore,
+        broker: Broker,
+        *,
+        state_folder: Path,
+        local_socket: Path,
+        retry_after: float = RETRY_AFTER,
+    ) -> None:
+        self._datastore = datastore
+        self._broker = broker
+        self._state_folder = state_folder
+        self._local_socket = local_socket
+        modules = offered(datastore.schema.modules)
+        named = capabilities(modules, content_id(modules))
+        statistics = Statistics(started=_now())
+        self._sessions = Sessions(datastore, statistics, named)
+        self._monitoring = Monitoring(datastore, statistics, named, modules)
+        self._library = YangLibrary(modules)
+        self._ssh = SshServer(self._sessions)
+        self._unix = UnixServer(self._sessions)
+        self._listener = Listener(
+            "NETCONF over SSH", broker, self._ssh.serve, retry_after=retry_after
+        )
+        self._close_local: Stop | None = None
+        self._host_key: asyncssh.SSHKey | None = None
+        self._host_key_reason = ""
+        self._next: tuple[Netconf, UserKeys] | None = None
+
+    def register(self) -> None:
+        """Take part in commits and report state."""
+        self._datastore.register(self)
+        for provider in (self, self._monitoring, self._library):
+            self._datastore.register_state(provider)
+
+    async def open_local(self) -> None:
+        """Accept sessions on the Unix socket, before the configuration has said anything.
+
+        Raises:
+            OSError: the socket cannot be opened.
+        """
+        defaults = Netconf()
+        self._use(defaults)
+        listener = await self._broker.listen_unix(str(self._local_socket))
+        self._close_local = await self._unix.serve(listener)
+
+    # -- the transaction
+
+    async def prepare(
+        self,
+        old: Configuration | None,  # noqa: ARG002 - what is open now is known here
+        new: Configuration,
+        *,
+        commit: int,  # noqa: ARG002 - a door does not ask which commit it is
+        strict: bool,
+    ) -> Sequence[Refusal]:
+        """Open the port that is wanted and read the keys of the users."""
+        netconf = new.server.netconf
+        keys, refusals = read_user_keys(new.server.user)
+        reason = self._prepare_host_key() if netconf.ssh.enabled else ""
+        if reason and strict:
+            refusals.append(messages.Refusal(path=_SSH, message=reason))
+        wanted = None
+        if netconf.ssh.enabled and not reason:
+            wanted = TcpEndpoint(netconf.ssh.address, netconf.ssh.port)
+        reason = await self._listener.prepare(wanted, strict=strict)
+        if reason:
+            refusals.append(messages.Refusal(path=f"{_SSH}/fxs:port", message=reason))
+        self._next = (netconf, keys)
+        return refusals if strict else ()
+
+    async def apply(self) -> None:
+        """Move to the new port, keys and limits."""
+        if self._next is not None:
+            (netconf, self._ssh.keys), self._next = self._next, None
+            self._use(netconf)
+        await self._listener.apply()
+
+    async def abort(self) -> None:
+        """Close the new port again."""
+        self._next = None
+        await self._listener.abort()
+
+    async def stop(self) -> None:
+        """End every session, each after the request that runs, and close the sockets."""
+        await self._listener.stop()
+        await self._sessions.stop()
+        await self._ssh.stop()
+        if self._close_local is not None:
+            await self._close_local()
+            self._close_local = None
+            await self._broker.release_unix(str(self._local_socket))
+
+    # -- state
+
+    async def state(self, _: Sequence[str]) -> Mapping[str, msgspec.Struct]:
+        """Report how the SSH server fares."""
+        key = self._host_key
+        ssh = NetconfSshState(
+            host_key_fingerprint=None if key is None else fingerprint(key),
+            oper_status=OperStatus.DOWN if self._host_key_reason else self._listener.status,
+            oper_reason=self._host_key_reason or self._listener.reason or None,
+        )
+        return {"flow-export-server:server": ServerState(netconf=NetconfState(ssh=ssh))}
+
+    def _prepare_host_key(self) -> str:
+        if self._host_key is None:
+            try:
+                self._host_key = load_host_key(self._state_folder)
+            except HostKeyError as error:
+                self._host_key_reason = str(error)
+                return self._host_key_reason
+            self._host_key_reason = ""
+            self._ssh.use_host_key(self._host_key)
+        return ""
+
+    def _use(self, netconf: Netconf) -> None:
+        self._sessions.max_sessions = netconf.max_sessions
+        self._sessions.hello_timeout = netconf.hello_timeout
+        self._ssh.gate.limit = netconf.max_unauthenticated
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,112 @@
+"""From a message to its reply: the part of NETCONF that knows neither transport nor framing."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from flowexport_mgmt.datastore import Datastore, Session
+from flowexport_mgmt.errors import ErrorTag, ErrorType, Fault, ManagementError
+from flowexport_mgmt.north.netconf import documents, names, parameters
+from flowexport_mgmt.north.netconf.operations import OPERATIONS, Call, OperationRow
+from flowexport_mgmt.north.netconf.reading import Reader
+from flowexport_mgmt.north.netconf.replies import Errors, Reply
+from flowexport_mgmt.north.netconf.rpc import Envelope, Rpc, is_rpc
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Statistics:
+    """What has happened in all sessions (RFC 6022, section 2.1.5); ``started`` is RFC 3339 text."""
+
+    started: str
+    in_bad_hellos: int = 0
+    in_sessions: int = 0
+    dropped_sessions: int = 0
+    in_rpcs: int = 0
+    in_bad_rpcs: int = 0
+    out_rpc_errors: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A reply without its framing, and what becomes of the session after it.
+
+    ``malformed``: the message was not XML that one can answer to by name; a base:1.0 session ends
+    without a reply then (RFC 6241, section 3 and appendix A, malformed-message).
+    """
+
+    message: bytes
+    ends_session: bool = False
+    malformed: bool = False
+
+
+class Engine:
+    """Answers the messages of any number of sessions."""
+
+    def __init__(self, datastore: Datastore, statistics: Statistics) -> None:
+        self._datastore = datastore
+        self._reader = Reader(datastore)
+        self._statistics = statistics
+
+    async def answer(self, session: Session, message: bytes) -> Answer:
+        """Carry out one request; what is wrong with it is in the reply."""
+        try:
+            element = documents.parse(message)
+            if not is_rpc(element):
+                raise ManagementError.single(
+                    ErrorTag.MALFORMED_MESSAGE, f"{element.tag} is no rpc", type=ErrorType.RPC
+                )
+        except ManagementError as error:
+            self._count_bad(session)
+            reply = Envelope().wrap(self._errors(session, error.faults).render(Envelope()))
+            return Answer(reply, malformed=True)
+        envelope = Envelope.of(element)
+        try:
+            rpc = Rpc.read(element)
+        except ManagementError as error:
+            self._count_bad(session)
+            return Answer(envelope.wrap(self._errors(session, error.faults).render(envelope)))
+        session.in_rpcs += 1
+        self._statistics.in_rpcs += 1
+        content, ends = await self._carry_out(session, rpc)
+        return Answer(envelope.wrap(content.render(envelope)), ends_session=ends)
+
+    async def _carry_out(self, session: Session, rpc: Rpc) -> tuple[Reply, bool]:
+        try:
+            row = self._row(rpc)
+            taken = parameters.check(
+                rpc.operation, row.parameters, self._datastore.schema.namespaces
+            )
+            call = Call(session, self._datastore, self._reader, taken)
+            return await row.run(call), row.ends_session
+        except ManagementError as error:
+            return self._errors(session, error.faults), False
+        except Exception:  # noqa: BLE001 - one request must not end the daemon; it is logged whole
+            _log.exception("an rpc failed unexpectedly: %s", rpc.operation.tag)
+            fault = Fault(
+                tag=ErrorTag.OPERATION_FAILED, message="unexpected failure; the log has details"
+            )
+            return self._errors(session, (fault,)), False
+
+    def _row(self, rpc: Rpc) -> OperationRow:
+        tag = str(rpc.operation.tag)
+        row = OPERATIONS.get(tag)
+        if row is not None:
+            return row
+        if names.namespace_of(tag) not in self._datastore.schema.namespaces:
+            raise parameters.unknown_namespace(rpc.operation)
+        name = names.local_name(tag)
+        raise parameters.fault(
+            ErrorTag.OPERATION_NOT_SUPPORTED, f"there is no operation {name}", element=name
+        )
+
+    def _errors(self, session: Session, faults: tuple[Fault, ...]) -> Errors:
+        session.out_rpc_errors += 1
+        self._statistics.out_rpc_errors += 1
+        return Errors(faults, self._datastore.schema.prefixes)
+
+    def _count_bad(self, session: Session) -> None:
+        session.in_bad_rpcs += 1
+        self._statistics.in_bad_rpcs += 1

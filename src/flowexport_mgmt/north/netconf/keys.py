@@ -1,0 +1,103 @@
+"""SSH keys: the host's, made at the first start and then kept, and those that users log in with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import asyncssh
+
+from flowexport_mgmt.datastore import Refusal
+from flowexport_mgmt.link import messages
+from flowexport_mgmt.model.server import User
+from flowexport_mgmt.observe import crash
+from flowexport_mgmt.schema.paths import quote
+
+HOST_KEY_FILE: Final = "ssh_host_ed25519_key"
+_FORBIDDEN: Final = 0o077
+
+_BEFORE_WRITE: Final = crash.declare("netconf.host-key.before-write")
+_BEFORE_FSYNC: Final = crash.declare("netconf.host-key.before-fsync")
+_BEFORE_RENAME: Final = crash.declare("netconf.host-key.before-rename")
+
+UserKeys = Mapping[str, frozenset[bytes]]
+"""The public keys of each user, as SSH encodes them."""
+
+
+class HostKeyError(Exception):
+    """The host key cannot be used; the message says which file and what to do."""
+
+
+def load_host_key(folder: Path) -> asyncssh.SSHKey:
+    """Read the host key of a state folder, or make it where there is none.
+
+    Raises:
+        HostKeyError: it cannot be read, is no key, or others may read it. It is never replaced:
+            clients would take the new one for an attack.
+    """
+    path = folder / HOST_KEY_FILE
+    try:
+        if not path.exists():
+            _make_host_key(path)
+        if path.stat().st_mode & _FORBIDDEN:
+            raise HostKeyError(f"others may read the host key {path}: chmod 600 {path}")
+        return asyncssh.read_private_key(path)
+    except OSError as error:
+        raise HostKeyError(f"cannot use the host key {path}: {error.strerror}") from error
+    except asyncssh.KeyImportError as error:
+        message = f"{path} is no private key ({error}): restore it, or remove it to have one made"
+        raise HostKeyError(message) from error
+
+
+def fingerprint(key: asyncssh.SSHKey) -> str:
+    """Give the SHA-256 fingerprint as ssh-keygen shows it."""
+    return key.get_fingerprint("sha256")
+
+
+def _make_host_key(path: Path) -> None:
+    text = asyncssh.generate_private_key("ssh-ed25519").export_private_key()
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    crash.point(_BEFORE_WRITE)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(text)
+        file.flush()
+        crash.point(_BEFORE_FSYNC)
+        os.fsync(file.fileno())
+    crash.point(_BEFORE_RENAME)
+    new.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def read_user_keys(users: Iterable[User]) -> tuple[UserKeys, list[Refusal]]:
+    """Read the authorized keys; a line that is no public key is refused by its path."""
+    keys: dict[str, frozenset[bytes]] = {}
+    refusals: list[Refusal] = []
+    for user in users:
+        read = dict(_read(user))
+        keys[user.name] = frozenset(key for key in read.values() if isinstance(key, bytes))
+        refusals += [
+            messages.Refusal(path=_path(user, line), message=f"no OpenSSH public key: {error}")
+            for line, error in read.items()
+            if isinstance(error, asyncssh.KeyImportError)
+        ]
+    return keys, refusals
+
+
+def _read(user: User) -> Iterator[tuple[str, bytes | asyncssh.KeyImportError]]:
+    for line in user.authorized_key:
+        try:
+            yield line, asyncssh.import_public_key(line).public_data
+        except asyncssh.KeyImportError as error:
+            yield line, error
+
+
+def _path(user: User, line: str) -> str:
+    entry = f"/fxs:server/fxs:user[fxs:name={quote(user.name)}]"
+    return f"{entry}/fxs:authorized-key[.={quote(line)}]"

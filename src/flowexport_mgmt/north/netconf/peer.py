@@ -1,0 +1,218 @@
+"""One session over one transport: the hellos, then requests answered one after another."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol
+
+from flowexport_mgmt.datastore import Datastore, Session
+from flowexport_mgmt.errors import DecodeError
+from flowexport_mgmt.north.netconf.engine import Engine, Statistics
+from flowexport_mgmt.north.netconf.hello import read_hello, render_hello
+from flowexport_mgmt.wire.netconf import Decoder, Framing, encode
+
+_log = logging.getLogger(__name__)
+
+_LINGER: Final = 5.0
+"""Seconds that a client has to read its last replies."""
+
+_BACKLOG: Final = 64
+"""Requests that may wait in a session before it is read no further."""
+
+
+class Transport(Protocol):
+    """What carries a session: a stream in both directions."""
+
+    def write(self, data: bytes) -> None:
+        """Send octets; never blocks."""
+
+    def close(self) -> None:
+        """Send what is left, then close."""
+
+    def abort(self) -> None:
+        """Close at once."""
+
+    def pause_reading(self) -> None:
+        """Take nothing more from the client for now."""
+
+    def resume_reading(self) -> None:
+        """Go on reading."""
+
+
+class Peer:
+    """The server's side of a session; a transport drives it with what happens to it.
+
+    Requests are carried out one at a time and in order, whatever the client sends ahead. A request
+    that runs when the client goes away is finished, never torn: it may be a commit.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        datastore: Datastore,
+        engine: Engine,
+        statistics: Statistics,
+        on_end: Callable[[Peer], None],
+    ) -> None:
+        self._transport = transport
+        self._datastore = datastore
+        self._engine = engine
+        self._statistics = statistics
+        self._on_end = on_end
+        self._decoder = Decoder()
+        self._framing = Framing.END_OF_MESSAGE
+        self._requests: deque[bytes] = deque()
+        self._wake = asyncio.Event()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._paused = False
+        self._ending = False
+        self._at_end = False
+        self._lost = False
+        self._worker: asyncio.Task[None] | None = None
+        self._hello_timer: asyncio.TimerHandle | None = None
+        self._linger_timer: asyncio.TimerHandle | None = None
+        self.session: Session
+
+    def open(
+        self, user: str, door: str, source: str, capabilities: Iterable[str], hello_by: float
+    ) -> None:
+        """Open the session and send our hello; the client's must come by ``hello_by``.
+
+        That is a time of the event loop's clock.
+        """
+        self.session = self._datastore.open_session(user, door, source, self._killed)
+        self._statistics.in_sessions += 1
+        loop = asyncio.get_running_loop()
+        self._hello_timer = loop.call_at(hello_by, self._hello_is_late)
+        hello = render_hello(capabilities, self.session.id)
+        self._transport.write(encode(hello, Framing.END_OF_MESSAGE))
+        self._worker = loop.create_task(self._work(), name=f"netconf session {self.session.id}")
+
+    # -- what happens to the transport
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client sent."""
+        if self._ending:
+            return
+        try:
+            messages = self._decoder.feed(data)
+            if messages and self._hello_timer is not None:
+                messages = self._hello_received(messages[0])
+        except DecodeError as error:
+            self._drop(str(error))
+            return
+        self._requests.extend(messages)
+        if len(self._requests) >= _BACKLOG and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+        self._wake.set()
+
+    def eof_received(self) -> None:
+        """Answer what has come, then end: the client sends nothing more."""
+        self._at_end = True
+        self._wake.set()
+
+    def pause_writing(self) -> None:
+        """Carry out nothing more while the client does not read its replies."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._writable.set()
+
+    def connection_lost(self) -> None:
+        """End: there is nobody to answer to."""
+        self._end()
+        self._lost = True
+        if self._linger_timer is not None:
+            self._linger_timer.cancel()
+
+    # -- the life of the session
+
+    def stop(self) -> None:
+        """End the session from our side, after the request that runs."""
+        self._end()
+
+    async def ended(self) -> None:
+        """Wait until nothing of the session is left."""
+        if self._worker is not None:
+            await asyncio.wait([self._worker])
+
+    def _hello_received(self, message: bytes) -> list[bytes]:
+        try:
+            self._framing = read_hello(message)
+        except DecodeError:
+            self._statistics.in_bad_hellos += 1
+            raise
+        if self._hello_timer is not None:
+            self._hello_timer.cancel()
+            self._hello_timer = None
+        return self._decoder.resume(self._framing)
+
+    def _hello_is_late(self) -> None:
+        self._drop("no hello in time")
+
+    def _killed(self) -> None:
+        self._statistics.dropped_sessions += 1
+        self._end()
+        self._transport.abort()
+
+    def _drop(self, reason: str) -> None:
+        session = self.session
+        _log.warning("session %d of %s at %s: %s", session.id, session.user, session.source, reason)
+        self._statistics.dropped_sessions += 1
+        self._end()
+
+    def _end(self) -> None:
+        self._ending = True
+        self._requests.clear()
+        self._wake.set()
+        self._writable.set()
+
+    async def _work(self) -> None:
+        try:
+            while await self._next():
+                await self._answer(self._requests.popleft())
+        finally:
+            if self._hello_timer is not None:
+                self._hello_timer.cancel()
+            self._datastore.close_session(self.session)
+            self._close()
+            self._on_end(self)
+
+    def _close(self) -> None:
+        """Close the transport, and do not wait for ever for a client that does not read."""
+        if not self._lost:
+            loop = asyncio.get_running_loop()
+            self._linger_timer = loop.call_later(_LINGER, self._transport.abort)
+            self._transport.close()
+
+    async def _next(self) -> bool:
+        """Wait for a request that may be answered; False at the end of the session."""
+        await self._writable.wait()
+        while not self._requests and not self._ending and not self._at_end:
+            self._wake.clear()
+            await self._wake.wait()
+        return bool(self._requests) and not self._ending
+
+    async def _answer(self, request: bytes) -> None:
+        answer = await self._engine.answer(self.session, request)
+        if self._ending:
+            return
+        if answer.malformed and self._framing is Framing.END_OF_MESSAGE:
+            self._drop("a message that is no rpc")
+            return
+        try:
+            self._transport.write(encode(answer.message, self._framing))
+        except OSError as error:  # an SSH channel that closes takes nothing more
+            self._drop(str(error))
+            return
+        if answer.ends_session:
+            self._end()
+        elif self._paused and len(self._requests) < _BACKLOG // 2:
+            self._paused = False
+            self._transport.resume_reading()

@@ -1,0 +1,67 @@
+"""All sessions of the NETCONF server, however they came in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from flowexport_mgmt.datastore import Datastore
+from flowexport_mgmt.north.netconf.engine import Engine, Statistics
+from flowexport_mgmt.north.netconf.peer import Peer, Transport
+
+_LAST_REQUEST: Final = 2.0
+"""Seconds that a request may still run when the server stops."""
+
+
+class Sessions:
+    """Opens sessions up to a limit, and ends them all.
+
+    ``max_sessions`` and ``hello_timeout`` (seconds) follow the configuration and count for the
+    connections that come after a change.
+    """
+
+    def __init__(
+        self, datastore: Datastore, statistics: Statistics, capabilities: Sequence[str]
+    ) -> None:
+        self._datastore = datastore
+        self._statistics = statistics
+        self._engine = Engine(datastore, statistics)
+        self._capabilities = capabilities
+        self._peers: set[Peer] = set()
+        self.max_sessions = 0
+        self.hello_timeout = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are as many sessions as may be."""
+        return len(self._peers) >= self.max_sessions
+
+    def refuse(self) -> None:
+        """Count a connection that was refused."""
+        self._datastore.rejected_sessions += 1
+
+    def hello_by(self) -> float:
+        """Tell by when, on the event loop's clock, a new connection must have said hello."""
+        return asyncio.get_running_loop().time() + self.hello_timeout
+
+    def open(
+        self, transport: Transport, user: str, door: str, source: str, hello_by: float
+    ) -> Peer:
+        """Open a session; the transport then tells the peer what happens to it."""
+        peer = Peer(transport, self._datastore, self._engine, self._statistics, self._ended)
+        peer.open(user, door, source, self._capabilities, hello_by)
+        self._peers.add(peer)
+        return peer
+
+    async def stop(self, chosen: Callable[[Peer], bool] = lambda _: True) -> None:
+        """End sessions, each after the request that runs."""
+        peers = [peer for peer in self._peers if chosen(peer)]
+        for peer in peers:
+            peer.stop()
+        if peers:
+            ends = [asyncio.ensure_future(peer.ended()) for peer in peers]
+            await asyncio.wait(ends, timeout=_LAST_REQUEST)
+
+    def _ended(self, peer: Peer) -> None:
+        self._peers.discard(peer)

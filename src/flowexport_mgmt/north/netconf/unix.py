@@ -1,0 +1,88 @@
+"""NETCONF over the local Unix socket: the kernel says who connects (SO_PEERCRED, unix(7))."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import pwd
+import socket
+import struct
+from typing import Any, Final, cast
+
+from flowexport_mgmt.north.acceptor import Acceptor
+from flowexport_mgmt.north.listener import Stop
+from flowexport_mgmt.north.netconf.peer import Peer
+from flowexport_mgmt.north.netconf.sessions import Sessions
+
+_log = logging.getLogger(__name__)
+
+DOOR: Final = "netconf-unix"
+_CREDENTIALS: Final = struct.Struct("iII")  # pid, uid, gid
+
+
+class UnixServer:
+    """Gives root and the service's own user a session each; everybody else is refused."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    async def serve(self, listener: socket.socket) -> Stop:
+        """Accept connections until the result is called; those that were accepted live on."""
+        return Acceptor(listener, self._accepted).stop
+
+    async def _accepted(self, connection: socket.socket, _: Any) -> None:
+        pid, uid, _gid = _CREDENTIALS.unpack(
+            connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        )
+        if uid not in {0, os.geteuid()} or self._sessions.is_full:
+            _log.warning("refused process %d of user %s on the Unix socket", pid, _name(uid))
+            self._sessions.refuse()
+            connection.close()
+            return
+        loop = asyncio.get_running_loop()
+        await loop.connect_accepted_socket(
+            lambda: _Connection(self._sessions, _name(uid), f"pid {pid}"), connection
+        )
+
+
+class _Connection(asyncio.Protocol):
+    """One connection, which carries one session."""
+
+    def __init__(self, sessions: Sessions, user: str, source: str) -> None:
+        self._sessions = sessions
+        self._user = user
+        self._source = source
+        self._peer: Peer
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._peer = self._sessions.open(
+            cast(asyncio.Transport, transport),
+            self._user,
+            DOOR,
+            self._source,
+            self._sessions.hello_by(),
+        )
+
+    def data_received(self, data: bytes) -> None:
+        self._peer.data_received(data)
+
+    def eof_received(self) -> bool:
+        self._peer.eof_received()
+        return True
+
+    def pause_writing(self) -> None:
+        self._peer.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._peer.resume_writing()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._peer.connection_lost()
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
