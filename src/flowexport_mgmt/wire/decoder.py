@@ -9,8 +9,14 @@ from flowexport_mgmt.wire import ipfix, netflow9, sflow5
 from flowexport_mgmt.wire.messages import Message, Source
 
 _SFLOW: Final = b"\0\0"  # the upper half of its version, which has 32 bits
+_SFLOW5: Final = b"\0\0\0\x05"
 _NETFLOW9: Final = b"\0\x09"
 _IPFIX: Final = b"\0\x0a"
+
+
+def recognise(data: bytes) -> bool:
+    """Tell whether a datagram begins like one that can be decoded."""
+    return data[:2] in {_NETFLOW9, _IPFIX} or data[:4] == _SFLOW5
 
 
 class Decoder:
