@@ -107,7 +107,7 @@ class NetconfDoor:
     ) -> Sequence[Refusal]:
         """Open the port that is wanted and read the keys of the users."""
         netconf = new.server.netconf
-        keys, refusals = read_user_keys(new.server.user)
+        refusals: list[Refusal] = []
         reason = self._prepare_host_key() if netconf.ssh.enabled else ""
         if reason and strict:
             refusals.append(messages.Refusal(path=_SSH, message=reason))
@@ -117,7 +117,7 @@ class NetconfDoor:
         reason = await self._listener.prepare(wanted, strict=strict)
         if reason:
             refusals.append(messages.Refusal(path=f"{_SSH}/fxs:port", message=reason))
-        self._next = (netconf, keys)
+        self._next = (netconf, read_user_keys(new.server.user))
         return refusals if strict else ()
 
     async def apply(self) -> None:

@@ -81,12 +81,10 @@ class FilterNode:
 
     def _has_value_of(self, leaf: etree._Element) -> bool:
         have = (leaf.text or "").strip()
-        if have == self.value:
-            return True
-        if ":" not in self.value or ":" not in have:
-            return False
-        meant = _resolve(self.value, self.prefixes)
-        return meant is not None and meant == _resolve(have, leaf.nsmap)
+        theirs, ours = _resolve(self.value, self.prefixes), _resolve(have, leaf.nsmap)
+        if theirs is None or ours is None:
+            return have == self.value
+        return theirs == ours
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -102,6 +100,6 @@ class FilterNode:
 
 def _resolve(value: str, prefixes: Mapping[str | None, str]) -> tuple[str, str] | None:
     """Read a value as the name of an identity: two prefixes may stand for the same module."""
-    prefix, _, name = value.partition(":")
-    namespace = prefixes.get(prefix)
+    prefix, colon, name = value.partition(":")
+    namespace = prefixes.get(prefix) if colon else None
     return None if namespace is None else (namespace, name)

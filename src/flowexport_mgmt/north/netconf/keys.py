@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 import asyncssh
 
-from flowexport_mgmt.datastore import Refusal
-from flowexport_mgmt.link import messages
+from flowexport_mgmt.datastore.public_keys import read_public_key
 from flowexport_mgmt.model.server import User
 from flowexport_mgmt.observe import crash
-from flowexport_mgmt.schema.paths import quote
 
 HOST_KEY_FILE: Final = "ssh_host_ed25519_key"
 _FORBIDDEN: Final = 0o077
@@ -75,29 +73,9 @@ def _make_host_key(path: Path) -> None:
         os.close(folder)
 
 
-def read_user_keys(users: Iterable[User]) -> tuple[UserKeys, list[Refusal]]:
-    """Read the authorized keys; a line that is no public key is refused by its path."""
-    keys: dict[str, frozenset[bytes]] = {}
-    refusals: list[Refusal] = []
-    for user in users:
-        read = dict(_read(user))
-        keys[user.name] = frozenset(key for key in read.values() if isinstance(key, bytes))
-        refusals += [
-            messages.Refusal(path=_path(user, line), message=f"no OpenSSH public key: {error}")
-            for line, error in read.items()
-            if isinstance(error, asyncssh.KeyImportError)
-        ]
-    return keys, refusals
-
-
-def _read(user: User) -> Iterator[tuple[str, bytes | asyncssh.KeyImportError]]:
-    for line in user.authorized_key:
-        try:
-            yield line, asyncssh.import_public_key(line).public_data
-        except asyncssh.KeyImportError as error:
-            yield line, error
-
-
-def _path(user: User, line: str) -> str:
-    entry = f"/fxs:server/fxs:user[fxs:name={quote(user.name)}]"
-    return f"{entry}/fxs:authorized-key[.={quote(line)}]"
+def read_user_keys(users: Iterable[User]) -> UserKeys:
+    """Read the authorized keys, which the datastore has checked."""
+    return {
+        user.name: frozenset(read_public_key(line) for line in user.authorized_key)
+        for user in users
+    }

@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import pytest
+from lxml import etree
+
+from flowexport_mgmt.errors import ErrorTag, ManagementError
+from flowexport_mgmt.north.netconf.filters import FilterNode
+from flowexport_mgmt.north.netconf.names import BASE
+from flowexport_mgmt.north.netconf.reading import Document
+from flowexport_mgmt.north.netconf.selection import Keys
+from flowexport_mgmt.north.netconf.xpath import XPathFilter
+
+R, S = "urn:r", "urn:s"
+XML = (
+    b'<routing xmlns="urn:r">'
+    b"<router><name>a</name><id>1</id><area><number>0</number><cost>5</cost></area>"
+    b"<area><number>7</number><cost>9</cost></area><type xmlns:t='urn:types'>t:core</type></router>"
+    b"<router><name>b</name><id>2</id><tag>x</tag><tag>y</tag></router>"
+    b"</routing>"
+    b'<system xmlns="urn:s"><name>host</name><note level="1">hi</note></system>'
+)
+KEYS: Keys = {
+    (f"{{{R}}}routing", f"{{{R}}}router"): (f"{{{R}}}name",),
+    (f"{{{R}}}routing", f"{{{R}}}router", f"{{{R}}}area"): (f"{{{R}}}number",),
+}
+DOCUMENT = Document(XML, KEYS)
+
+
+def subtree(content: str) -> str:
+    """Filter, and show the answer without its namespaces."""
+    element = etree.fromstring(f'<filter xmlns="{BASE}">{content}</filter>')
+    return plain(DOCUMENT.filtered(FilterNode.read(element)))
+
+
+def xpath(expression: str) -> str:
+    chosen = XPathFilter(expression, {"r": R, "s": S, None: BASE})
+    return plain(DOCUMENT.filtered(chosen))
+
+
+def plain(xml: bytes) -> str:
+    root = etree.fromstring(b"<data>" + xml + b"</data>")
+    return "".join(map(_plain, root))
+
+
+def _plain(element: etree._Element) -> str:
+    name = etree.QName(element).localname
+    return f"{name}({element.text or ''}{' '.join(map(_plain, element))})"
+
+
+A = "router(name(a) id(1) area(number(0) cost(5)) area(number(7) cost(9)) type(t:core))"
+B = "router(name(b) id(2) tag(x) tag(y))"
+SYSTEM = "system(name(host) note(hi))"
+
+
+@pytest.mark.parametrize(
+    ("content", "answer"),
+    [
+        pytest.param("", "", id="empty filter"),
+        pytest.param('<routing xmlns="urn:r"/>', f"routing({A} {B})", id="selection"),
+        pytest.param("<routing/>", f"routing({A} {B})", id="inherited namespace matches all"),
+        pytest.param('<routing xmlns=""/>', f"routing({A} {B})", id="no namespace matches all"),
+        pytest.param('<routing xmlns="urn:s"/>', "", id="wrong namespace"),
+        pytest.param('<nothing xmlns="urn:r"/>', "", id="no such node"),
+        pytest.param(
+            '<system xmlns="urn:s"/><routing xmlns="urn:r"><router><name>b</name></router>'
+            "</routing>",
+            f"routing({B}){SYSTEM}",
+            id="several subtrees in the order of the data",
+        ),
+        pytest.param(
+            '<routing xmlns="urn:r"><router><name/></router></routing>',
+            "routing(router(name(a)) router(name(b)))",
+            id="only keys",
+        ),
+        pytest.param(
+            '<routing xmlns="urn:r"><router><id/></router></routing>',
+            "routing(router(name(a) id(1)) router(name(b) id(2)))",
+            id="keys are added to a selection",
+        ),
+        pytest.param(
+            '<routing xmlns="urn:r"><router><id>2</id></router></routing>',
+            f"routing({B})",
+            id="content match alone gives the whole sibling set",
+        ),
+        pytest.param(
+            '<routing xmlns="urn:r"><router><id> 2\n</id><tag/></router></routing>',
+            "routing(router(name(b) id(2) tag(x) tag(y)))",
+            id="content match and selection",
+        ),
+        pytest.param(
+            '<routing xmlns="urn:r"><router><name>a</name><id>2</id></router></routing>',
+            "",
+            id="content matches must all hold",
+        ),
+        pytest.param(
+            '<routing xmlns="urn:r"><router><name>a</name></router>'
+            "<router><name>b</name><id/></router></routing>",
+            f"routing({A} router(name(b) id(2)))",
+            id="two entries, one whole and one in part",
+        ),
+        pytest.param(
+            '<routing xmlns="urn:r"><router><id/></router><router><name>b</name></router>'
+            "</routing>",
+            f"routing(router(name(a) id(1)) {B})",
+            id="a part and the whole of one entry give the whole",
+        ),
+        pytest.param(
+            '<routing xmlns="urn:r"><router><area><cost>9</cost></area></router></routing>',
+            "routing(router(name(a) area(number(7) cost(9))))",
+            id="content match two lists deep",
+        ),
+        pytest.param(
+            '<routing xmlns="urn:r"><router><tag>y</tag><id/></router></routing>',
+            "routing(router(name(b) id(2) tag(y)))",
+            id="content match of one leaf-list entry",
+        ),
+        pytest.param(
+            '<routing xmlns="urn:r"><router><name>b</name><area/></router></routing>',
+            "routing(router(name(b)))",
+            id="a content match is shown though the selection finds nothing",
+        ),
+        pytest.param(
+            '<routing xmlns="urn:r"><router><ghost><a/></ghost></router></routing>',
+            "",
+            id="containers around nothing are left out",
+        ),
+        pytest.param(
+            '<system xmlns="urn:s"><note level="1"/></system>',
+            "system(note(hi))",
+            id="attribute match",
+        ),
+        pytest.param(
+            '<system xmlns="urn:s"><note level="2"/></system>', "", id="attribute differs"
+        ),
+        pytest.param(
+            '<routing xmlns="urn:r"><router><type xmlns:q="urn:types">q:core</type><id/></router>'
+            "</routing>",
+            "routing(router(name(a) id(1) type(t:core)))",
+            id="the same identity by another prefix",
+        ),
+        pytest.param(
+            '<routing xmlns="urn:r"><router><type xmlns:t="urn:other">t:core</type></router>'
+            "</routing>",
+            "",
+            id="another identity",
+        ),
+    ],
+)
+def test_subtree(content: str, answer: str) -> None:
+    assert subtree(content) == answer
+
+
+@pytest.mark.parametrize(
+    ("expression", "answer"),
+    [
+        ("/r:routing", f"routing({A} {B})"),
+        ("r:routing/r:router", f"routing({A} {B})"),
+        ("/r:routing/r:router[r:name='b']", f"routing({B})"),
+        ("/r:routing/r:router[2]/r:id", "routing(router(name(b) id(2)))"),
+        ("//r:cost[. > 6]", "routing(router(name(a) area(number(7) cost(9))))"),
+        ("/r:routing/r:router/r:tag[.='y']", "routing(router(name(b) tag(y)))"),
+        ("/s:system/s:name | /r:routing/r:router[r:name='b']", f"routing({B})system(name(host))"),
+        ("/r:routing/r:router[r:id = count(/r:routing/r:router)]", f"routing({B})"),
+        ("/r:routing/r:router[r:id * 2 = 4 and not(r:area)]", f"routing({B})"),
+        ("/s:system/s:note/@level", "system(note(hi))"),
+        ("/s:system/s:name/text()", "system(name(host))"),
+        ("/s:system/s:name/../s:note", "system(note(hi))"),
+        ("/", f"routing({A} {B}){SYSTEM}"),
+        ("/*", f"routing({A} {B}){SYSTEM}"),
+        ("/ | /s:system", f"routing({A} {B}){SYSTEM}"),
+        ("/r:nothing", ""),
+        ('/r:routing/r:router[r:name="/s:system"]', ""),
+    ],
+)
+def test_xpath(expression: str, answer: str) -> None:
+    assert xpath(expression) == answer
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "",
+        "/r:routing[",
+        "/z:routing",
+        "/r:routing/nosuch()",
+        "/r:routing[$x]",
+        "/r:routing'",
+        "a" * 5000,
+    ],
+)
+def test_a_bad_expression_is_a_bad_attribute(expression: str) -> None:
+    with pytest.raises(ManagementError) as caught:
+        xpath(expression)
+    (fault,) = caught.value.faults
+    assert fault.tag is ErrorTag.BAD_ATTRIBUTE
+    assert fault.info == {"bad-attribute": "select", "bad-element": "filter"}
+
+
+@pytest.mark.parametrize("expression", ["1 + 1", "count(/r:routing)", "'text'", "/r:routing = 1"])
+def test_what_is_no_node_set_is_an_invalid_value(expression: str) -> None:
+    with pytest.raises(ManagementError) as caught:
+        xpath(expression)
+    assert caught.value.faults[0].tag is ErrorTag.INVALID_VALUE
+
+
+@pytest.mark.parametrize(
+    ("content", "paths"),
+    [
+        ("", ()),
+        ('<routing xmlns="urn:r"/>', ("/routing",)),
+        ('<routing xmlns="urn:r"><router><name>a</name></router></routing>', ("/routing/router",)),
+        (
+            "<routing><router><name>a</name><area/><id/></router></routing><system/>",
+            ("/routing/router/area", "/routing/router/id", "/system"),
+        ),
+    ],
+)
+def test_a_subtree_filter_asks_only_for_the_state_that_it_can_show(
+    content: str, paths: tuple[str, ...]
+) -> None:
+    element = etree.fromstring(f'<filter xmlns="{BASE}">{content}</filter>')
+    assert FilterNode.read(element).paths == paths
+
+
+@pytest.mark.parametrize(
+    ("expression", "paths"),
+    [
+        ("/r:routing/r:router[r:name='a']/r:id", ("/routing",)),
+        ("r:routing", ("/routing",)),
+        ("/r:routing/r:router[r:id = /s:system/s:name]", ("/routing", "/system")),
+        ("(/r:routing | /s:system)[1]", ("/routing", "/system")),
+        ("//r:cost", ("/",)),
+        ("/*", ("/",)),
+        ("/r:routing/../s:system", ("/",)),
+        ("child::r:routing", ("/",)),
+    ],
+)
+def test_an_xpath_filter_asks_only_for_the_top_nodes_that_it_names(
+    expression: str, paths: tuple[str, ...]
+) -> None:
+    assert XPathFilter(expression, {"r": R, "s": S}).paths == paths
+
+
+def test_the_filtered_document_is_left_as_it_was() -> None:
+    before = etree.tostring(DOCUMENT.data)
+    subtree('<routing xmlns="urn:r"><router><id/></router></routing>')
+    xpath("//r:cost")
+    assert etree.tostring(DOCUMENT.data) == before
