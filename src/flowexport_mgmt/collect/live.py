@@ -41,4 +41,5 @@ async def _refresh(live: Live, view: View) -> None:
 
 
 def _draw(live: Live, view: View) -> None:
-    live.update(view.render(time.time_ns(), live.console.height), refresh=True)
+    width, height = live.console.size
+    live.update(view.render(time.time_ns(), width=width, lines=height), refresh=True)

@@ -74,7 +74,7 @@ class Tally:
         touched = [*self._count_samples(exporter, message), *self._count_data(exporter, message)]
         for interface in touched:
             interface.seen_ns = message.time_ns
-            interface.history.append(interface.octet_rate)
+            interface.remember_rate()
         for record in message.records:
             if record.kind == "options":
                 self._learn_name(exporter.key.address, record.fields)

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from flowexport_mgmt.wire.messages import Record, Value
 
-_HISTORY: Final = 16
+_HISTORY: Final = 12
 _WRAP: Final = 1 << 32
 _WIDTHS: Final = {  # bits of the counters that traffic is made from
     "ifInOctets": 64,
@@ -63,6 +63,11 @@ class Interface:
     def octet_rate(self) -> float:
         """Octets per second in both directions together."""
         return sum(direction.octet_rate or 0.0 for direction in self.directions)
+
+    def remember_rate(self) -> None:
+        """Append the latest rate to the history, once there is one."""
+        if any(direction.octet_rate is not None for direction in self.directions):
+            self.history.append(self.octet_rate)
 
     def sample(self, fields: Mapping[str, Value], uptime_ms: int) -> None:
         """Take the difference to the sample before, unless the counters began anew."""

@@ -1,12 +1,13 @@
 """The live picture: every exporter with its interfaces, rates first.
 
-Only this module draws, and only it needs ``rich``; it is imported when there is a terminal.
+Only this module and the one that keeps it on the terminal need ``rich``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Final
+from itertools import compress
+from typing import Final, NamedTuple
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -23,6 +24,30 @@ _STALE_NS: Final = 60_000_000_000
 _CHROME_LINES: Final = 6  # status, table head and borders
 
 
+class _Column(NamedTuple):
+    heading: str
+    numeric: bool = True
+    least_width: int = 0  # of the terminal that it is shown on
+
+
+_COLUMNS: Final = (
+    _Column("collector", numeric=False),
+    _Column("exporter", numeric=False, least_width=132),
+    _Column("interface", numeric=False),
+    _Column("in"),
+    _Column("pkt/s"),
+    _Column("out"),
+    _Column("pkt/s"),
+    _Column("total in", least_width=104),
+    _Column("total out", least_width=104),
+    _Column("trend", numeric=False, least_width=119),
+    _Column("seq err"),
+)
+
+
+_Cells = list[str | Text]
+
+
 class View:
     """A table of all exporters of a tally, whatever ports and protocols, as it stands.
 
@@ -36,12 +61,12 @@ class View:
         self._begun_ns = begun_ns
         self._spinner = Spinner("dots")
 
-    def render(self, now_ns: int, lines: int = 40) -> RenderableType:
-        """Draw the state at ``now_ns`` (Unix nanoseconds) in about so many lines."""
+    def render(self, now_ns: int, *, width: int = 120, lines: int = 40) -> RenderableType:
+        """Draw the state at ``now_ns`` (Unix nanoseconds) for a terminal of this size."""
         self._spinner.update(text=self._status(now_ns))
         if not self._tally.exporters:
             return self._spinner
-        return Group(self._table(now_ns, lines), self._spinner)
+        return Group(self._table(now_ns, width, lines), self._spinner)
 
     def _status(self, now_ns: int) -> Text:
         seconds = max(0, now_ns - self._begun_ns) // 1_000_000_000
@@ -49,79 +74,69 @@ class View:
         if not tally.datagrams:
             return Text(f"waiting for the first datagram on {self._listening}  {seconds} s")
         text = Text(f"{seconds} s  {tally.datagrams} datagrams  {tally.records} records  ")
-        faults = f"{tally.faults} faults"
-        return text.append(faults, style="bold red" if tally.faults else "green")
+        return text.append(f"{tally.faults} faults", style="bold red" if tally.faults else "green")
 
-    def _table(self, now_ns: int, lines: int) -> Table:
+    def _table(self, now_ns: int, width: int, lines: int) -> Table:
         table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-        for heading in ("collector", "exporter", "interface"):
-            table.add_column(heading, no_wrap=True)
-        for heading in ("in B/s", "in pkt/s", "out B/s", "out pkt/s", "in total", "out total"):
-            table.add_column(heading, justify="right", no_wrap=True)
-        table.add_column("trend", no_wrap=True)
-        table.add_column("lost", justify="right", no_wrap=True)
+        shown = [column.least_width <= width for column in _COLUMNS]
+        for column in compress(_COLUMNS, shown):
+            table.add_column(
+                column.heading, justify="right" if column.numeric else "left", no_wrap=True
+            )
         exporters = sorted(self._tally.exporters.values(), key=lambda exporter: exporter.key)
-        share = max(1, (lines - _CHROME_LINES) // len(exporters) - 1)
+        share = max(1, (lines - _CHROME_LINES) // len(exporters) - 2)
         for exporter in exporters:
-            self._add_exporter(table, exporter, now_ns, share)
+            for cells, stale in self._rows(exporter, now_ns, share):
+                table.add_row(*compress(cells, shown), style="dim" if stale else "")
             table.add_section()
         return table
 
-    def _add_exporter(self, table: Table, exporter: Exporter, now_ns: int, share: int) -> None:
-        """Add its busiest interfaces; the first row says whose they are."""
-        interfaces = sorted(
-            exporter.interfaces.values(), key=lambda one: (-one.octet_rate, one.index)
-        )
-        shown = interfaces[:share]
+    def _rows(self, exporter: Exporter, now_ns: int, share: int) -> list[tuple[_Cells, bool]]:
+        """Describe its busiest interfaces in the order of their index; tell which are stale."""
         colour = _COLOURS.get(exporter.key.protocol, "yellow")
-        heads = [Text(f"{exporter.key.protocol} :{exporter.key.port}", style=f"bold {colour}")]
-        heads.append(Text(exporter.key.address))
-        lost = Text(str(exporter.lost), style="bold red" if exporter.sequence_errors else "green")
-        if not shown:
-            table.add_row(*heads, Text("no counters yet", style="dim"), *[""] * 7, lost)
-        for place, interface in enumerate(shown):
-            stale = now_ns - interface.seen_ns > _STALE_NS
-            first = place == 0
-            table.add_row(
-                *(heads if first else ("", "")),
-                self._tally.name(exporter, interface.index),
-                *_describe(interface),
-                Text(_spark(interface.history), style=colour),
-                lost if first else "",
-                style="dim" if stale else "",
-            )
-        if len(interfaces) > len(shown):
-            hidden = f"and {len(interfaces) - len(shown)} quieter"
-            table.add_row("", "", Text(hidden, style="dim"))
+        busiest = sorted(exporter.interfaces.values(), key=lambda one: -one.octet_rate)[:share]
+        rows: list[tuple[_Cells, bool]] = []
+        for interface in sorted(busiest, key=lambda one: one.index):
+            name = self._tally.name(exporter, interface.index)
+            trend = Text(_draw_bars(interface.history), style=colour)
+            cells: _Cells = ["", "", name, *_describe(interface), trend, ""]
+            rows.append((cells, now_ns - interface.seen_ns > _STALE_NS))
+        if not rows:
+            rows.append((["", "", Text("no counters yet", style="dim"), *[""] * 8], False))
+        if len(exporter.interfaces) > share:
+            hidden = f"and {len(exporter.interfaces) - share} quieter"
+            rows.append((["", "", Text(hidden, style="dim"), *[""] * 8], False))
+        errors = exporter.sequence_errors
+        first = rows[0][0]
+        first[0] = Text(f"{exporter.key.protocol} :{exporter.key.port}", style=f"bold {colour}")
+        first[1] = exporter.key.address
+        first[-1] = Text(str(errors), style="bold red" if errors else "green")
+        return rows
 
 
 def _describe(interface: Interface) -> list[str]:
     ingress, egress = interface.directions
-    return [
-        *_rates(ingress),
-        *_rates(egress),
-        scale(ingress.octets, "B"),
-        scale(egress.octets, "B"),
-    ]
+    totals = [f"{scale(direction.octets)}B" for direction in (ingress, egress)]
+    return [*_rates(ingress), *_rates(egress), *totals]
 
 
 def _rates(direction: Direction) -> list[str]:
     if direction.octet_rate is None or direction.packet_rate is None:
         return ["…", "…"]
-    return [scale(direction.octet_rate), scale(direction.packet_rate)]
+    return [f"{scale(direction.octet_rate)}B/s", scale(direction.packet_rate)]
 
 
-def scale(value: float, unit: str = "") -> str:
-    """Write a number in at most four digits with a decimal prefix."""
+def scale(value: float) -> str:
+    """Write a number in at most four digits, a space and a decimal prefix if it needs one."""
     for prefix in ("", "k", "M", "G", "T"):
         if value < 999.5:
             digits = f"{value:.0f}" if prefix == "" or value >= 99.95 else f"{value:.1f}"
-            return f"{digits} {prefix}{unit}".rstrip()
+            return f"{digits} {prefix}"
         value /= 1000
-    return f"{value:.1f} P{unit}"
+    return f"{value:.1f} P"
 
 
-def _spark(history: Collection[float]) -> str:
+def _draw_bars(history: Collection[float]) -> str:
     """Draw rates as bars against the highest of them."""
     top = max(history, default=0)
     if top == 0:
