@@ -1,0 +1,48 @@
+"""What sysfs tells about an interface and rtnetlink does not: speed and duplex."""
+
+from __future__ import annotations
+
+import os
+from typing import Final, NamedTuple
+
+FULL_DUPLEX: Final = 1
+HALF_DUPLEX: Final = 2
+_DUPLEX = {"full": FULL_DUPLEX, "half": HALF_DUPLEX}
+
+
+class LinkSettings(NamedTuple):
+    """Speed in bits per second, 0 when unknown; direction 0 unknown, 1 full, 2 half duplex."""
+
+    speed: int = 0
+    direction: int = 0
+
+
+UNKNOWN_SETTINGS: Final = LinkSettings()
+
+
+def read_settings(name: str, ifindex: int, root: str = "/sys/class/net") -> LinkSettings:
+    """Read speed and duplex of an interface.
+
+    What a driver does not say is unknown. So is everything when sysfs shows another network
+    namespace than the one that netlink answered for, which another ifindex gives away.
+    """
+    folder = f"{root}/{name}"
+    if _read(f"{folder}/ifindex") != str(ifindex):
+        return UNKNOWN_SETTINGS
+    megabits = _read(f"{folder}/speed")
+    speed = int(megabits) * 1_000_000 if megabits.isdecimal() else 0  # -1 says unknown
+    return LinkSettings(speed, _DUPLEX.get(_read(f"{folder}/duplex"), 0))
+
+
+def _read(path: str) -> str:
+    """Read one value; empty where there is none (no such file, or the driver refuses)."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        return os.read(descriptor, 32).decode("ascii", "replace").strip()
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)
