@@ -1,0 +1,177 @@
+"""Sessions of NetFlow v9 and IPFIX."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from numpy import void
+from numpy.typing import NDArray
+
+from flowexport_mgmt.export.instant import Instant
+from flowexport_mgmt.export.session import Content, Output, Session
+from flowexport_mgmt.export.templates import TemplateClock
+from flowexport_mgmt.model.flow_export import Collector
+from flowexport_mgmt.records import CounterBatch, Datagrams
+from flowexport_mgmt.wire import ipfix, netflow9
+from flowexport_mgmt.wire.deltas import counter_deltas
+from flowexport_mgmt.wire.templates import DataSet, Template
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """What the interface option data says."""
+
+    ifindexes: bytes
+    names: tuple[str, ...]
+    descriptions: tuple[str, ...]
+
+
+class TemplateSession(Session):
+    """NetFlow v9 and IPFIX: data that needs templates, and counters as differences."""
+
+    counters: Template
+    interface_table: Template
+
+    def __init__(self, config: Collector) -> None:
+        super().__init__(config)
+        self._clock = TemplateClock(config.template_refresh)
+        self._baseline: CounterBatch | None = None
+        self._latest: CounterBatch | None = None
+        self._told: _Table | None = None
+
+    def configure(self, config: Collector) -> None:
+        """Take changed settings; option data that is switched on goes out with its template."""
+        if config.interface_options and not self._config.interface_options:
+            self.restart()
+        super().configure(config)
+        self._clock.configure(config.template_refresh)
+
+    @property
+    def due(self) -> float:
+        """Monotonic time at which templates have to go out, once there was a poll."""
+        return self._clock.due if self._latest is not None else math.inf
+
+    def refresh(self, now: Instant) -> list[Output]:
+        """Generate templates and option data."""
+        return self._announce(self._latest, now) if self._latest is not None else []
+
+    def restart(self) -> None:
+        """Send templates and option data with the next poll."""
+        self._clock.restart()
+
+    def settle(self, output: Output, *, delivered: bool, now: Instant) -> None:
+        """Send templates and option data that did not get out again soon."""
+        if output.content is Content.TEMPLATES and not delivered:
+            self._clock.note_failed(now.monotonic)
+
+    def encode(self, batch: CounterBatch, now: Instant) -> list[Output]:
+        """Generate what the counters grew by since the poll before, behind templates when due.
+
+        The first poll is what later ones are compared with, and brings templates only.
+        """
+        outputs = []
+        self._latest = batch
+        if self._clock.owed or now.monotonic >= self._clock.due:
+            outputs += self._announce(batch, now)
+        elif self._config.interface_options and _table_of(batch) != self._told:
+            outputs += self._output(Content.TEMPLATES, self._option_data(batch), now)
+        if self._baseline is not None:
+            deltas = counter_deltas(self._baseline, batch)
+            outputs += self._output(Content.COUNTERS, [self._counter_data(deltas)], now)
+        self._baseline = batch
+        return outputs
+
+    def count(self, batch: CounterBatch) -> int:
+        """Count two records for each interface, one per direction."""
+        return 2 * len(batch.rows)
+
+    def forget(self) -> None:
+        """Let the next poll be the first."""
+        self._baseline = None
+
+    def _announce(self, batch: CounterBatch, now: Instant) -> list[Output]:
+        sets: list[Template | DataSet] = [self.counters]
+        if self._config.interface_options:
+            sets += (self.interface_table, *self._option_data(batch))
+        self._clock.note_sent(now.monotonic)
+        return self._output(Content.TEMPLATES, sets, now)
+
+    def _option_data(self, batch: CounterBatch) -> list[DataSet]:
+        self._told = _table_of(batch)
+        return [self._interface_data(batch)] if len(batch.rows) else []
+
+    def _output(
+        self, content: Content, sets: Iterable[Template | DataSet], now: Instant
+    ) -> list[Output]:
+        datagrams = self._compose(sets, now)
+        return [Output(content, datagrams)] if len(datagrams) else []
+
+    @abstractmethod
+    def _compose(self, sets: Iterable[Template | DataSet], now: Instant) -> Datagrams:
+        """Put sets into datagrams and advance the sequence."""
+
+    @abstractmethod
+    def _counter_data(self, deltas: NDArray[void]) -> DataSet:
+        """Lay out what counters grew by."""
+
+    @abstractmethod
+    def _interface_data(self, batch: CounterBatch) -> DataSet:
+        """Lay out the names of the interfaces."""
+
+
+class Netflow9Session(TemplateSession):
+    """NetFlow v9: export packets are numbered."""
+
+    counters = netflow9.COUNTERS
+    interface_table = netflow9.INTERFACE_TABLE
+
+    def _compose(self, sets: Iterable[Template | DataSet], now: Instant) -> Datagrams:
+        datagrams = netflow9.compose(
+            sets,
+            domain=self._config.observation_domain,
+            sequence=self.sequence,
+            uptime_ms=now.uptime_ms,
+            export_time_s=now.unix_ns // 1_000_000_000,
+            max_size=self._config.max_datagram_size,
+        )
+        self.sequence += len(datagrams)
+        return datagrams
+
+    def _counter_data(self, deltas: NDArray[void]) -> DataSet:
+        return netflow9.encode_counters(deltas)
+
+    def _interface_data(self, batch: CounterBatch) -> DataSet:
+        return netflow9.encode_interface_table(
+            batch.rows["ifindex"], batch.names, batch.descriptions
+        )
+
+
+class IpfixSession(TemplateSession):
+    """IPFIX: data records are numbered."""
+
+    counters = ipfix.COUNTERS
+    interface_table = ipfix.INTERFACE_TABLE
+
+    def _compose(self, sets: Iterable[Template | DataSet], now: Instant) -> Datagrams:
+        datagrams = ipfix.compose(
+            sets,
+            domain=self._config.observation_domain,
+            sequence=self.sequence,
+            export_time_s=now.unix_ns // 1_000_000_000,
+            max_size=self._config.max_datagram_size,
+        )
+        self.sequence += sum(datagrams.records)
+        return datagrams
+
+    def _counter_data(self, deltas: NDArray[void]) -> DataSet:
+        return ipfix.encode_counters(deltas)
+
+    def _interface_data(self, batch: CounterBatch) -> DataSet:
+        return ipfix.encode_interface_table(batch.rows["ifindex"], batch.names, batch.descriptions)
+
+
+def _table_of(batch: CounterBatch) -> _Table:
+    return _Table(batch.rows["ifindex"].tobytes(), batch.names, batch.descriptions)

@@ -1,0 +1,72 @@
+"""What a collector was told so far: the face of a session of any protocol."""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from flowexport_mgmt.export.instant import Instant
+from flowexport_mgmt.model.flow_export import Collector
+from flowexport_mgmt.records import CounterBatch, Datagrams
+
+
+class Content(enum.Enum):
+    """What datagrams carry."""
+
+    TEMPLATES = "templates"  # and option data
+    COUNTERS = "counters"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Datagrams with one kind of content."""
+
+    content: Content
+    datagrams: Datagrams
+
+
+class Session(ABC):
+    """The state of one exporting session; nothing here knows a socket or a clock.
+
+    A sequence number advances by what was generated: what is lost on the way shows at the
+    collector.
+    """
+
+    def __init__(self, config: Collector) -> None:
+        self.sequence = 0
+        """Datagrams generated (sFlow, NetFlow v9) or data records generated (IPFIX)."""
+        self._config = config
+
+    def configure(self, config: Collector) -> None:
+        """Take changed settings; the identity of the session is the same."""
+        self._config = config
+
+    @property
+    @abstractmethod
+    def due(self) -> float:
+        """Monotonic time at which `refresh` is wanted, infinity for never."""
+
+    @abstractmethod
+    def refresh(self, now: Instant) -> list[Output]:
+        """Generate what is sent again from time to time."""
+
+    @abstractmethod
+    def restart(self) -> None:
+        """Tell the collector everything again that it may have missed."""
+
+    @abstractmethod
+    def settle(self, output: Output, *, delivered: bool, now: Instant) -> None:
+        """Learn whether all datagrams of an output were accepted for sending."""
+
+    @abstractmethod
+    def encode(self, batch: CounterBatch, now: Instant) -> list[Output]:
+        """Generate the datagrams of one poll."""
+
+    @abstractmethod
+    def count(self, batch: CounterBatch) -> int:
+        """Count the records that one poll comes to."""
+
+    @abstractmethod
+    def forget(self) -> None:
+        """Forget the counters seen, because nothing will be sent for a while."""

@@ -1,0 +1,52 @@
+"""What was sent to a collector."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+from flowexport_mgmt.export.endpoint import describe_error, error_name
+from flowexport_mgmt.export.session import Content
+from flowexport_mgmt.export.transfer import Progress
+
+
+@dataclass(slots=True)
+class Statistics:
+    """Counts since ``since_ns``; times are Unix nanoseconds, None for never.
+
+    Datagrams, octets, records and templates are those that the kernel accepted; ``failures`` counts
+    errors by name.
+    """
+
+    since_ns: int
+    datagrams: int = 0
+    octets: int = 0
+    records: int = 0
+    templates: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    last_error: str | None = None
+    last_template_ns: int | None = None
+    last_export_ns: int | None = None
+
+    @property
+    def errors(self) -> int:
+        """Count all failures."""
+        return self.failures.total()
+
+    def add(self, progress: Progress, unix_ns: int) -> None:
+        """Count what a burst achieved."""
+        self.datagrams += progress.datagrams
+        self.octets += progress.octets
+        self.records += progress.records
+        self.templates += progress.templates
+        if progress.templates:
+            self.last_template_ns = unix_ns
+        if progress.output.content is Content.COUNTERS and progress.datagrams:
+            self.last_export_ns = unix_ns
+        for number, count in progress.failures.items():
+            self.failures[error_name(number)] += count
+            self.last_error = describe_error(number)
+
+    def copy(self) -> Statistics:
+        """Copy, for a reader that does not hold the lock."""
+        return replace(self, failures=Counter(self.failures))
