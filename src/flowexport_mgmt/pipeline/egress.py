@@ -1,0 +1,78 @@
+"""The thread that sends for all collectors."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+
+from flowexport_mgmt.export import Instant
+from flowexport_mgmt.observe.log import LimitedLogger
+from flowexport_mgmt.pipeline.lane import Lane
+from flowexport_mgmt.pipeline.timers import Timers
+
+_LOG = LimitedLogger(logging.getLogger(__name__))
+_MAX_WAIT_S = 3600.0
+
+
+class Egress:
+    """Takes each lane a step when it is due; a step is one burst at most, so lanes take turns.
+
+    Its lock guards the timers only and is never held while a lane steps.
+    """
+
+    def __init__(self, clock: Callable[[], Instant]) -> None:
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._timers: Timers[Lane] = Timers()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="egress", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self, timeout: float) -> None:
+        """Stop the thread, waiting for it at most ``timeout`` seconds."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+
+    def wake(self, lanes: Iterable[Lane]) -> None:
+        """Let lanes step at once."""
+        now = self._clock().monotonic
+        with self._changed:
+            for lane in lanes:
+                self._timers.advance(lane, now)
+            self._changed.notify()
+
+    def forget(self, lane: Lane) -> None:
+        """Let a lane step no more."""
+        with self._changed:
+            self._timers.discard(lane)
+
+    def _run(self) -> None:
+        while (lane := self._await_lane()) is not None:
+            due = self._step(lane)
+            with self._changed:
+                self._timers.advance(lane, due)
+
+    def _await_lane(self) -> Lane | None:
+        """Wait for the next lane that is due; None when it is time to stop."""
+        with self._changed:
+            while not self._stopping:
+                now = self._clock().monotonic
+                lane = self._timers.pop(now)
+                if lane is not None:
+                    return lane
+                self._changed.wait(min(self._timers.next_due - now, _MAX_WAIT_S))
+            return None
+
+    def _step(self, lane: Lane) -> float:
+        try:
+            return lane.step(self._clock())
+        except Exception as error:  # noqa: BLE001 - one collector's fault must not stop the others
+            _LOG.log(logging.ERROR, lane.name, "collector %s: %r", lane.name, error)
+            return lane.fail(f"internal error: {error!r}", self._clock())

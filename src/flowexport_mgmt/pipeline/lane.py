@@ -1,0 +1,157 @@
+"""The way of a collector's records: queue, pace, and the steps in which datagrams leave."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from flowexport_mgmt.export import (
+    Collector,
+    Instant,
+    IpAddress,
+    Opened,
+    Statistics,
+    StatusChanged,
+)
+from flowexport_mgmt.model import flow_export as fe
+from flowexport_mgmt.model.base import OperStatus
+from flowexport_mgmt.pipeline.pacer import Pacer
+from flowexport_mgmt.pipeline.queue import BatchQueue
+from flowexport_mgmt.records import CounterBatch
+
+_FULL_BUFFER_S: Final = 0.005
+"""How long a full socket buffer is left to drain."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneReport:
+    """How a collector fares, copied at one instant."""
+
+    status: OperStatus
+    reason: str | None
+    agent: IpAddress | None
+    sequence: int
+    dropped_records: int
+    queue_depth: int
+    statistics: Statistics
+
+
+class Lane:
+    """One collector in the pipeline.
+
+    Three threads meet here: polls `offer`, egress makes `step` after step, and management
+    configures, asks and closes. The lane's lock makes each of these calls one piece; none of them
+    waits inside. ``recovered`` and ``changed`` are called with the lock held and must not call
+    back.
+    """
+
+    def __init__(
+        self,
+        config: fe.Collector,
+        now: Instant,
+        *,
+        changed: StatusChanged,
+        recovered: Callable[[Lane], None],
+    ) -> None:
+        self.name = config.name
+        self._lock = threading.Lock()
+        self._collector = Collector(config, now, changed)
+        self._recovered = recovered
+        self._pacer = Pacer(config.rate_limit)
+        self._queue = BatchQueue()
+        self._dropped_records = 0
+        self._closed = False
+
+    def configure(self, config: fe.Collector, opened: Opened | None, now: Instant) -> None:
+        """Take settings that leave the identity as it is; see Collector.configure."""
+        with self._lock:
+            self._collector.configure(config, opened, now)
+            if config.rate_limit != self._pacer.rate:
+                self._pacer.configure(config.rate_limit, now.monotonic)
+            if not config.enabled:
+                self._queue.clear()
+
+    def offer(self, batch: CounterBatch) -> None:
+        """Line up a poll; when too many wait, the oldest is dropped and its records counted.
+
+        A collector that is down is offered nothing: its counters are compared with the poll before
+        it went down once it is back.
+        """
+        with self._lock:
+            if self._closed or not self._collector.is_open:
+                return
+            dropped = self._queue.put(batch)
+            if dropped is not None:
+                self._dropped_records += self._collector.session.count(dropped)
+
+    def step(self, now: Instant) -> float:
+        """Do what is due: open, generate, or send one burst.
+
+        Returns:
+            The monotonic time of the next step; infinity when only an offer brings one.
+        """
+        with self._lock:
+            if self._closed or not self._collector.config.enabled:
+                return math.inf
+            if not self._collector.is_open and not self._reopen(now):
+                return self._collector.retry_at
+            self._generate(now)
+            return self._transmit(now)
+
+    def fail(self, reason: str, now: Instant) -> float:
+        """Give up what is under way; returns the monotonic time of the next step."""
+        with self._lock:
+            self._queue.clear()
+            self._collector.fail(reason, now)
+            return self._collector.retry_at
+
+    def report(self) -> LaneReport:
+        """Tell how the collector fares."""
+        with self._lock:
+            collector = self._collector
+            return LaneReport(
+                status=collector.status,
+                reason=collector.reason,
+                agent=collector.agent,
+                sequence=collector.session.sequence,
+                dropped_records=self._dropped_records,
+                queue_depth=len(self._queue),
+                statistics=collector.statistics.copy(),
+            )
+
+    def close(self) -> None:
+        """Release the socket; nothing is sent any more."""
+        with self._lock:
+            self._closed = True
+            self._queue.clear()
+            self._collector.close()
+
+    def _reopen(self, now: Instant) -> bool:
+        self._queue.clear()
+        if now.monotonic < self._collector.retry_at or not self._collector.reopen(now):
+            return False
+        self._recovered(self)
+        return True
+
+    def _generate(self, now: Instant) -> None:
+        if self._collector.pending:
+            return
+        if self._queue:
+            self._collector.generate(self._queue.take(), now)
+        elif now.monotonic >= self._collector.session.due:
+            self._collector.refresh(now)
+
+    def _transmit(self, now: Instant) -> float:
+        if self._collector.pending and now.monotonic >= self._pacer.ready_at:
+            handled = self._collector.transmit(self._pacer.burst, now)
+            if not handled:
+                return now.monotonic + _FULL_BUFFER_S
+            self._pacer.spend(handled, now.monotonic)
+        if not self._collector.is_open:
+            return self._collector.retry_at
+        if self._collector.pending or self._queue:
+            return self._pacer.ready_at
+        return self._collector.session.due
