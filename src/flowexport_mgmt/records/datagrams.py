@@ -15,7 +15,7 @@ class Datagrams:
     template records.
     """
 
-    buffer: bytes
+    buffer: bytes | memoryview
     offsets: tuple[int, ...]
     records: tuple[int, ...]
     templates: tuple[int, ...]

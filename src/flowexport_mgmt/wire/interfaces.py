@@ -2,35 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from flowexport_mgmt.wire.paging import slices
 from flowexport_mgmt.wire.templates import Template, cut
 
 NAME_SIZE: Final = 16
 DESCRIPTION_SIZE: Final = 64
-_INGRESS: Final = 0
-_EGRESS: Final = 1
+
+_COLUMNS: Final = {
+    "octetDeltaCount": ("in_octets", "out_octets"),
+    "packetDeltaCount": ("in_packets", "out_packets"),
+}
+_INTERFACES: Final = ("ingressInterface", "egressInterface")
 
 
-def lay_out_counters(template: Template, deltas: NDArray[np.void]) -> NDArray[np.void]:
-    """Make two records (ingress, egress) of each row of COUNTER_DELTA_DTYPE, without their times.
+def lay_out_counters(
+    template: Template, deltas: NDArray[np.void], columns: Mapping[str, tuple[str, str]]
+) -> NDArray[np.void]:
+    """Make two records (ingress, egress) of each row of COUNTER_DELTA_DTYPE.
 
-    The interface that a direction does not have is 0.
+    ``columns`` says, for the fields beside octets, packets and interface, which delta each
+    direction takes; wider ones are sent modulo the field's width. The interface that a direction
+    does not have is 0.
     """
     rows = np.zeros(2 * len(deltas), template.dtype)
-    for direction, side, interface in (
-        (_INGRESS, "in", "ingressInterface"),
-        (_EGRESS, "out", "egressInterface"),
-    ):
-        half = rows[direction::2]
-        half["octetDeltaCount"] = deltas[f"{side}_octets"]
-        half["packetDeltaCount"] = deltas[f"{side}_packets"]
-        half[interface] = deltas["ifindex"]
-        half["flowDirection"] = direction
+    rows[1::2]["flowDirection"] = 1
+    pairs = {**_COLUMNS, **columns}
+    for part in slices(len(deltas)):
+        source = deltas[part]
+        for direction in (0, 1):
+            target = rows[direction::2][part]
+            target[_INTERFACES[direction]] = source["ifindex"]
+            for name, pair in pairs.items():
+                target[name] = source[pair[direction]]
     return rows
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,6 +62,13 @@ def template(id_: int, *fields: tuple[int, int], scopes: tuple[Field, ...] = ())
         fields=tuple(Field(element, length) for element, length in fields),
         scopes=scopes,
     )
+
+
+def template_numbers(item: Template) -> Iterator[int]:
+    """Yield element and length of each field, scopes first, as a template record lists them."""
+    for specifier in (*item.scopes, *item.fields):
+        yield specifier.element
+        yield specifier.length
 
 
 @dataclass(frozen=True, slots=True)

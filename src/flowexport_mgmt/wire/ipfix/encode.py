@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import struct
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -11,22 +10,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowexport_mgmt.records import Datagrams
-from flowexport_mgmt.wire import paging
 from flowexport_mgmt.wire.interfaces import (
     DESCRIPTION_SIZE,
     NAME_SIZE,
     lay_out_counters,
     lay_out_names,
 )
-from flowexport_mgmt.wire.templates import DataSet, Field, Template, template
+from flowexport_mgmt.wire.paging import lay_out_sets
+from flowexport_mgmt.wire.templates import DataSet, Field, Template, template, template_numbers
 
 VERSION: Final = 10
-_HEADER = struct.Struct(">HHIII")  # version, length, export time, sequence, observation domain
+_HEADER: Final = np.dtype(
+    [
+        ("version", ">u2"),
+        ("length", ">u2"),
+        ("export_time", ">u4"),
+        ("sequence", ">u4"),
+        ("domain", ">u4"),
+    ]
+)
 
 COUNTERS: Final = template(
     257, (1, 8), (2, 8), (133, 8), (10, 4), (14, 4), (152, 8), (153, 8), (61, 1)
 )
 """Interface counters: one record per interface and direction."""
+
+_COLUMNS: Final = {
+    "droppedPacketDeltaCount": ("in_discards", "out_discards"),
+    "flowStartMilliseconds": ("start_ms", "start_ms"),
+    "flowEndMilliseconds": ("end_ms", "end_ms"),
+}
 
 INTERFACE_TABLE: Final = template(
     513, (82, NAME_SIZE), (83, DESCRIPTION_SIZE), scopes=(Field(10, 4),)
@@ -55,25 +68,22 @@ def compose(
     Raises:
         EncodeError: one template or record alone does not fit a datagram.
     """
-    pages = paging.paginate(
-        sets, header_size=_HEADER.size, max_size=max_size, encode_template=_encode_template
+    pages = lay_out_sets(
+        sets, header_size=_HEADER.itemsize, max_size=max_size, encode_template=_encode_template
     )
-    sequences = itertools.accumulate((page.records for page in pages), initial=sequence)
-    headers = (
-        _HEADER.pack(VERSION, _HEADER.size + page.size, export_time_s, number & 0xFFFFFFFF, domain)
-        for page, number in zip(pages, sequences, strict=False)
-    )
-    return paging.join(pages, headers)
+    before = np.cumsum(pages.records) - pages.records
+    headers = np.zeros(len(pages), _HEADER)
+    headers["version"] = VERSION
+    headers["length"] = _HEADER.itemsize + pages.sizes
+    headers["export_time"] = export_time_s
+    headers["sequence"] = (sequence + before) & 0xFFFFFFFF
+    headers["domain"] = domain
+    return pages.join(headers)
 
 
 def encode_counters(deltas: NDArray[np.void]) -> DataSet:
     """Lay out interface counters, two records (ingress, egress) per row of COUNTER_DELTA_DTYPE."""
-    rows = lay_out_counters(COUNTERS, deltas)
-    rows[0::2]["droppedPacketDeltaCount"] = deltas["in_discards"]
-    rows[1::2]["droppedPacketDeltaCount"] = deltas["out_discards"]
-    rows["flowStartMilliseconds"] = np.repeat(deltas["start_ms"], 2)
-    rows["flowEndMilliseconds"] = np.repeat(deltas["end_ms"], 2)
-    return DataSet(COUNTERS, rows)
+    return DataSet(COUNTERS, lay_out_counters(COUNTERS, deltas, _COLUMNS))
 
 
 def encode_interface_table(
@@ -84,7 +94,7 @@ def encode_interface_table(
 
 
 def _encode_template(item: Template) -> tuple[int, bytes]:
-    numbers = tuple(paging.template_fields(item))
+    numbers = tuple(template_numbers(item))
     count = len(item.scopes) + len(item.fields)
     head = (item.id, count, len(item.scopes)) if item.scopes else (item.id, count)
     return (3 if item.scopes else 2), struct.pack(f">{len(head) + len(numbers)}H", *head, *numbers)

@@ -10,21 +10,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowexport_mgmt.records import Datagrams
-from flowexport_mgmt.wire import paging
 from flowexport_mgmt.wire.interfaces import (
     DESCRIPTION_SIZE,
     NAME_SIZE,
     lay_out_counters,
     lay_out_names,
 )
-from flowexport_mgmt.wire.templates import DataSet, Field, Template, template
+from flowexport_mgmt.wire.paging import lay_out_sets
+from flowexport_mgmt.wire.templates import DataSet, Field, Template, template, template_numbers
 
 VERSION: Final = 9
-_HEADER = struct.Struct(">HHIIII")  # version, count, uptime, seconds, sequence, source id
+_HEADER: Final = np.dtype(
+    [
+        ("version", ">u2"),
+        ("count", ">u2"),
+        ("uptime", ">u4"),
+        ("seconds", ">u4"),
+        ("sequence", ">u4"),
+        ("source_id", ">u4"),
+    ]
+)
 _SCOPE_INTERFACE: Final = 2
 
 COUNTERS: Final = template(257, (1, 8), (2, 8), (10, 4), (14, 4), (22, 4), (21, 4), (61, 1))
 """Interface counters: one record per interface and direction."""
+
+_COLUMNS: Final = {
+    "flowStartSysUpTime": ("start_uptime_ms", "start_uptime_ms"),
+    "flowEndSysUpTime": ("end_uptime_ms", "end_uptime_ms"),
+}
 
 INTERFACE_TABLE: Final = template(
     513, (10, 4), (82, NAME_SIZE), (83, DESCRIPTION_SIZE), scopes=(Field(_SCOPE_INTERFACE, 4),)
@@ -55,29 +69,22 @@ def compose(
     Raises:
         EncodeError: one template or record alone does not fit a datagram.
     """
-    pages = paging.paginate(
-        sets, header_size=_HEADER.size, max_size=max_size, encode_template=_encode_template
+    pages = lay_out_sets(
+        sets, header_size=_HEADER.itemsize, max_size=max_size, encode_template=_encode_template
     )
-    headers = (
-        _HEADER.pack(
-            VERSION,
-            page.records + page.templates,
-            uptime_ms & 0xFFFFFFFF,
-            export_time_s,
-            (sequence + number) & 0xFFFFFFFF,
-            domain,
-        )
-        for number, page in enumerate(pages)
-    )
-    return paging.join(pages, headers)
+    headers = np.zeros(len(pages), _HEADER)
+    headers["version"] = VERSION
+    headers["count"] = pages.records + pages.templates
+    headers["uptime"] = uptime_ms & 0xFFFFFFFF
+    headers["seconds"] = export_time_s
+    headers["sequence"] = (sequence + np.arange(len(pages))) & 0xFFFFFFFF
+    headers["source_id"] = domain
+    return pages.join(headers)
 
 
 def encode_counters(deltas: NDArray[np.void]) -> DataSet:
     """Lay out interface counters, two records (ingress, egress) per row of COUNTER_DELTA_DTYPE."""
-    rows = lay_out_counters(COUNTERS, deltas)
-    rows["flowStartSysUpTime"] = np.repeat(deltas["start_uptime_ms"] & 0xFFFFFFFF, 2)
-    rows["flowEndSysUpTime"] = np.repeat(deltas["end_uptime_ms"] & 0xFFFFFFFF, 2)
-    return DataSet(COUNTERS, rows)
+    return DataSet(COUNTERS, lay_out_counters(COUNTERS, deltas, _COLUMNS))
 
 
 def encode_interface_table(
@@ -90,7 +97,7 @@ def encode_interface_table(
 
 
 def _encode_template(item: Template) -> tuple[int, bytes]:
-    numbers = tuple(paging.template_fields(item))
+    numbers = tuple(template_numbers(item))
     if item.scopes:  # lengths of the scope and option parts in octets (RFC 3954, section 6.1)
         head: tuple[int, ...] = (item.id, 4 * len(item.scopes), 4 * len(item.fields))
     else:

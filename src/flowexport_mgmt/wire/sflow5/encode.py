@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
@@ -10,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowexport_mgmt.errors import EncodeError
-from flowexport_mgmt.records import UNKNOWN32, UNKNOWN64, Datagrams
+from flowexport_mgmt.records import UNKNOWN64, Datagrams
+from flowexport_mgmt.wire.paging import Pages, slices, split_rows
 
 VERSION: Final = 5
 COUNTERS_SAMPLE_EXPANDED: Final = 4
 IF_COUNTERS: Final = 1
-_ADDRESS_TYPE: Final = {4: 1, 6: 2}
+_ADDRESS_TYPES: Final = {4: 1, 6: 2}
 
 IF_COUNTERS_DTYPE: Final = np.dtype(
     [
@@ -56,26 +56,33 @@ _SAMPLE: Final = np.dtype(
     ]
 )
 
-_COLUMNS: Final = {  # what is sent as it stands
+_CONSTANTS: Final = {
+    "format": COUNTERS_SAMPLE_EXPANDED,
+    "length": _SAMPLE.itemsize - 8,
+    "records": 1,
+    "record_format": IF_COUNTERS,
+    "record_length": IF_COUNTERS_DTYPE.itemsize,
+}
+
+# Counters of 32 bits are sent modulo 2^32, which makes all ones of those that are not kept.
+_COLUMNS: Final = {
     "ifIndex": "ifindex",
     "ifType": "iftype",
     "ifSpeed": "speed",
     "ifDirection": "direction",
     "ifStatus": "status",
     "ifInOctets": "in_octets",
-    "ifOutOctets": "out_octets",
-    "ifPromiscuousMode": "promiscuous",
-}
-_COUNTERS: Final = {  # what is sent modulo 2^32, all ones when unknown
     "ifInMulticastPkts": "in_multicast",
     "ifInBroadcastPkts": "in_broadcast",
     "ifInDiscards": "in_discards",
     "ifInErrors": "in_errors",
     "ifInUnknownProtos": "in_unknown_protos",
+    "ifOutOctets": "out_octets",
     "ifOutMulticastPkts": "out_multicast",
     "ifOutBroadcastPkts": "out_broadcast",
     "ifOutDiscards": "out_discards",
     "ifOutErrors": "out_errors",
+    "ifPromiscuousMode": "promiscuous",
 }
 
 
@@ -103,46 +110,46 @@ def encode_counter_samples(
     Raises:
         EncodeError: not even one sample fits a datagram.
     """
-    header = struct.pack(
-        f">II{agent.max_prefixlen // 8}sI",
-        VERSION,
-        _ADDRESS_TYPE[agent.version],
-        agent.packed,
-        sub_agent_id,
-    )
-    per_datagram = (max_size - len(header) - 12) // _SAMPLE.itemsize
+    header = _header(agent)
+    per_datagram = (max_size - header.itemsize) // _SAMPLE.itemsize
     if per_datagram < 1:
         raise EncodeError(f"a counter sample does not fit a datagram of {max_size} octets")
-    samples = memoryview(_samples(rows, sequences).tobytes())
-    chunks: list[bytes | memoryview] = []
-    offsets, records = [0], []
-    for number, at in enumerate(range(0, len(rows), per_datagram)):
-        count = min(per_datagram, len(rows) - at)
-        tail = ((sequence + number) & 0xFFFFFFFF, uptime_ms & 0xFFFFFFFF, count)
-        body = samples[at * _SAMPLE.itemsize : (at + count) * _SAMPLE.itemsize]
-        chunks += (header, struct.pack(">III", *tail), body)
-        offsets.append(offsets[-1] + len(header) + 12 + len(body))
-        records.append(count)
-    return Datagrams(b"".join(chunks), tuple(offsets), tuple(records), (0,) * len(records))
+    pages = Pages(split_rows(_lay_out_samples(rows, sequences), per_datagram))
+    headers = np.zeros(len(pages), header)
+    headers["version"] = VERSION
+    headers["address_type"] = _ADDRESS_TYPES[agent.version]
+    headers["agent"] = np.void(agent.packed)
+    headers["sub_agent_id"] = sub_agent_id
+    headers["sequence"] = (sequence + np.arange(len(pages))) & 0xFFFFFFFF
+    headers["uptime"] = uptime_ms & 0xFFFFFFFF
+    headers["samples"] = pages.records
+    return pages.join(headers)
 
 
-def _samples(rows: NDArray[np.void], sequences: NDArray[np.uint32]) -> NDArray[np.void]:
+def _header(agent: IPv4Address | IPv6Address) -> np.dtype[np.void]:
+    names = ("version", "address_type", "agent", "sub_agent_id", "sequence", "uptime", "samples")
+    types = {"agent": f"V{agent.max_prefixlen // 8}"}
+    header: np.dtype[np.void] = np.dtype([(name, types.get(name, ">u4")) for name in names])
+    return header
+
+
+def _lay_out_samples(rows: NDArray[np.void], sequences: NDArray[np.uint32]) -> NDArray[np.void]:
     samples = np.zeros(len(rows), _SAMPLE)
-    samples["format"] = COUNTERS_SAMPLE_EXPANDED
-    samples["length"] = _SAMPLE.itemsize - 8
+    for part in slices(len(rows)):
+        _fill(samples[part], rows[part], sequences[part])
+    return samples
+
+
+def _fill(samples: NDArray[np.void], rows: NDArray[np.void], sequences: NDArray[np.uint32]) -> None:
+    for name, constant in _CONSTANTS.items():
+        samples[name] = constant
     samples["sequence"] = sequences
     samples["source_index"] = rows["ifindex"]  # source type 0 is ifIndex
-    samples["records"] = 1
-    samples["record_format"] = IF_COUNTERS
-    samples["record_length"] = IF_COUNTERS_DTYPE.itemsize
     counters = samples["counters"]
     for name, column in _COLUMNS.items():
         counters[name] = rows[column]
-    for name, column in _COUNTERS.items():
-        counters[name] = _narrow(rows[column])
-    counters["ifInUcastPkts"] = _narrow(_unicast(rows, "in"))
-    counters["ifOutUcastPkts"] = _narrow(_unicast(rows, "out"))
-    return samples
+    counters["ifInUcastPkts"] = _unicast(rows, "in")
+    counters["ifOutUcastPkts"] = _unicast(rows, "out")
 
 
 def _unicast(rows: NDArray[np.void], side: str) -> NDArray[np.uint64]:
@@ -151,12 +158,7 @@ def _unicast(rows: NDArray[np.void], side: str) -> NDArray[np.uint64]:
     unicast = packets.copy()
     for kind in ("multicast", "broadcast"):
         part = rows[f"{side}_{kind}"]
-        known = part != UNKNOWN64
         # The kernel reads its counters one after the other: a part may run ahead of the whole.
-        unicast[known] -= np.minimum(part, unicast)[known]
+        unicast -= np.where(part == UNKNOWN64, 0, np.minimum(part, unicast))
     unicast[packets == UNKNOWN64] = UNKNOWN64
     return unicast
-
-
-def _narrow(counter: NDArray[np.uint64]) -> NDArray[np.uint32]:
-    return np.where(counter == UNKNOWN64, UNKNOWN32, counter & 0xFFFFFFFF).astype(np.uint32)
