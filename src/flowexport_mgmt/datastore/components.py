@@ -10,6 +10,9 @@ from msgspec import Struct
 
 from flowexport_mgmt.model.configuration import Configuration
 
+StateValue = Struct | Mapping[str, Any]
+"""A generated state struct, or a plain object in the form of RFC 7951."""
+
 
 class Refusal(Protocol):
     """Why a component cannot take a configuration: the instance path to blame, and the reason."""
@@ -29,7 +32,8 @@ class Component(Protocol):
     ``paths`` are schema paths without prefixes (``/flow-export``, ``/server/http``): a commit that
     changes nothing at, below or above one of them leaves the component alone. ``prepare`` does all
     that can fail and changes nothing that others see; ``apply`` follows once the commit is on disk,
-    or else ``abort``. ``old`` is None the first time.
+    or else ``abort``, which a component that refused is told as well. ``old`` is None the first
+    time. ``commit`` is the number that the configuration has, or will have.
     """
 
     @property
@@ -62,7 +66,7 @@ class StateProvider(Protocol):
     def paths(self) -> Sequence[str]:
         """The schema paths of what it reports."""
 
-    async def state(self, paths: Sequence[str]) -> Mapping[str, Struct | Mapping[str, Any]]:
+    async def state(self, paths: Sequence[str]) -> Mapping[str, StateValue]:
         """Report what lies at, above or below the given schema paths."""
 
 
@@ -70,5 +74,5 @@ class StateProvider(Protocol):
 class StateSnapshot:
     """What the providers reported, merged, by top node; ``failures`` are providers that failed."""
 
-    nodes: Mapping[str, Struct | Mapping[str, Any]]
+    nodes: Mapping[str, StateValue]
     failures: tuple[str, ...] = field(default=())

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from flowexport_mgmt.datastore.changes import Change
 from flowexport_mgmt.datastore.record import CommitRecord
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationChanged:
-    """A commit took effect; ``paths`` are instance paths of the changed subtrees."""
+    """A commit took effect; ``changes`` are the changed subtrees, in the order of the edits."""
 
     record: CommitRecord
-    paths: tuple[str, ...]
+    changes: tuple[Change, ...]
 
 
 class Subscription:

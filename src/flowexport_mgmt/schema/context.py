@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sysconfig
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from _libyang import ffi, lib
 
 from flowexport_mgmt.schema import library
 from flowexport_mgmt.schema.library import NULL, Pointer
-from flowexport_mgmt.schema.nodes import SchemaNode, children_of
+from flowexport_mgmt.schema.nodes import Choice, SchemaNode, children_of, mandatory_choices
+from flowexport_mgmt.schema.paths import Step, parse_path, render_path
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -50,6 +52,12 @@ def module_folders() -> tuple[Path, ...]:
     return tuple(folder for folder in own + installed if folder.is_dir())
 
 
+def find_module(name: str) -> Path | None:
+    """Find the file of a YANG module."""
+    files = (folder / f"{name}.yang" for folder in module_folders())
+    return next((file for file in files if file.is_file()), None)
+
+
 class SchemaContext:
     """A libyang context with every module that the daemon implements.
 
@@ -75,7 +83,9 @@ class SchemaContext:
         Our deviation replaces that statement, and libyang replaces only what is spelled out; RFC
         7950 (section 7.21.1) makes ``config true`` the meaning of its absence.
         """
-        path = next(p for f in module_folders() for p in f.glob("ietf-interfaces.yang"))
+        path = find_module("ietf-interfaces")
+        if path is None:
+            raise FileNotFoundError("YANG module ietf-interfaces (it comes with pyang)")
         text = path.read_text(encoding="utf-8")
         spelled = text.replace("container interfaces {", "container interfaces { config true;", 1)
         self.context.parse_module_str(spelled)
@@ -111,6 +121,16 @@ class SchemaContext:
         }
 
     @cached_property
+    def mandatory_choices(self) -> tuple[Choice, ...]:
+        """The mandatory choices at the top of the modules."""
+        return tuple(
+            choice
+            for module in self.context
+            if module.cdata.implemented
+            for choice in mandatory_choices(NULL, module.cdata.compiled)
+        )
+
+    @cached_property
     def top_by_json_name(self) -> Mapping[str, SchemaNode]:
         """The top data nodes by their RFC 7951 names."""
         return {f"{node.module}:{node.name}": node for node in self.top_nodes.values()}
@@ -143,13 +163,51 @@ class SchemaContext:
             implemented=bool(module.cdata.implemented),
         )
 
+    @cached_property
+    def content_id(self) -> str:
+        """A text that changes when the modules do (RFC 8525, section 3)."""
+        return hashlib.sha256(repr(self.modules).encode()).hexdigest()[:16]
+
     def module_text(self, name: str, revision: str = "") -> str | None:
-        """Print a module as YANG, or None when the context has no such module (get-schema)."""
+        """Give a module as YANG, or None when the context has no such module (get-schema)."""
         for module in self.context:
-            info = self._describe(module)
-            if info.name == name and revision in ("", info.revision):
-                return str(module.print_mem("yang"))
+            if module.name() != name or revision not in ("", library.text(module.cdata.revision)):
+                continue
+            file = find_module(name)
+            return file.read_text("utf-8") if file else str(module.print_mem("yang"))
         return None
+
+    def resolve(self, path: str) -> tuple[SchemaNode, ...]:
+        """Find the schema nodes along an instance path, with module names or with prefixes.
+
+        Raises:
+            ValueError: it is no instance path of these modules.
+        """
+        found: list[SchemaNode] = []
+        for step in parse_path(path):
+            names = found[-1].children if found else self.top_nodes
+            labels = (step.module,) if step.module or not found else (found[-1].module,)
+            matching = [
+                node
+                for node in names.values()
+                if node.name == step.name and (node.module in labels or node.prefix in labels)
+            ]
+            if not matching:
+                raise ValueError(f"there is no node {step.name} in {path!r}")
+            found.append(matching[0])
+        return tuple(found)
+
+    def prefixed(self, path: str) -> str:
+        """Write an instance path with prefixes; what is no path of ours comes back unchanged."""
+        try:
+            steps = parse_path(path)
+            schemas = self.resolve(path)
+        except ValueError:
+            return path
+        return render_path(
+            Step(schema.module, schema.prefix, schema.name, step.predicates)
+            for schema, step in zip(schemas, steps, strict=True)
+        )
 
     def destroy(self) -> None:
         """Free the context; every tree made from it must be freed before."""

@@ -43,15 +43,13 @@ class Findings:
             Fault(tag=tag, message=message, type=type, app_tag=app_tag, path=path, info=named)
         )
 
-    def add_value_error(self, error: LibraryError, path: str) -> None:
+    def add_value_error(self, error: LibraryError, schema: SchemaNode, path: str) -> None:
         """Note that a value is not of its leaf's type."""
-        item = error.items[-1] if error.items else None
-        self.add(
-            ErrorTag.INVALID_VALUE,
-            item.message if item else str(error),
-            path=path,
-            app_tag=item.app_tag if item else "",
-        )
+        item = error.items[-1]
+        message = item.message
+        if message.startswith("Invalid union"):  # the library does not say what was wanted
+            message = f"not a value of type {schema.type_name}"
+        self.add(ErrorTag.INVALID_VALUE, message, path=path, app_tag=item.app_tag)
 
     def raise_if_any(self) -> None:
         """Raise ManagementError when a fault was noted."""

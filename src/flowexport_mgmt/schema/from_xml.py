@@ -175,7 +175,7 @@ class _Reader:
         try:
             return canonical_xml(self._schema, schema, text, element.nsmap)
         except LibraryError as error:
-            self.findings.add_value_error(error, path)
+            self.findings.add_value_error(error, schema, path)
             return None
 
 

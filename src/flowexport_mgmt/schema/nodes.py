@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from _libyang import ffi, lib
 
@@ -29,6 +29,14 @@ class Kind(enum.Enum):
 
 _KINDS = {kind.value: kind for kind in Kind}
 _STRUCTS = {Kind.LIST: "list", Kind.LEAF_LIST: "leaflist", Kind.LEAF: "leaf"}
+
+
+class Choice(NamedTuple):
+    """A mandatory choice: its identity as in ``cases``, and the cases around it."""
+
+    identity: int
+    name: str
+    cases: tuple[tuple[int, int], ...]
 
 
 class SchemaNode:
@@ -96,17 +104,23 @@ class SchemaNode:
     @cached_property
     def cases(self) -> tuple[tuple[int, int], ...]:
         """The (choice, case) pairs that it stands in, outermost first, as identities to compare."""
-        found, node = [], self.pointer.parent
-        while node and node.nodetype in (lib.LYS_CASE, lib.LYS_CHOICE):
-            if node.nodetype == lib.LYS_CASE:
-                found.append((_identity(node.parent), _identity(node)))
-            node = node.parent
-        return tuple(reversed(found))
+        return _cases_around(self.pointer)
+
+    @cached_property
+    def mandatory_choices(self) -> tuple[Choice, ...]:
+        """The mandatory choices directly below, those within cases included."""
+        return tuple(mandatory_choices(self.pointer, NULL))
 
     @cached_property
     def type(self) -> Pointer:
         """The compiled type of a leaf or leaf-list."""
         return self._typed.type
+
+    @cached_property
+    def type_name(self) -> str:
+        """The name of a leaf's type as its module writes it, such as ``inet:ip-address``."""
+        parsed = f"struct lysp_node_{_STRUCTS[self.kind]} *"
+        return text(ffi.cast(parsed, self.pointer.priv).type.name)
 
     @cached_property
     def base_types(self) -> frozenset[int]:
@@ -149,6 +163,33 @@ def children_of(context: SchemaContext, parent: Pointer, module: Pointer) -> Ite
         if child.nodetype in _KINDS:
             yield context.schema_node(child)
         child = lib.lys_getnext(child, parent, module, 0)
+
+
+def mandatory_choices(parent: Pointer, module: Pointer) -> Iterator[Choice]:
+    """Give the mandatory choices below a schema node, or at the top of a compiled module."""
+    child = lib.lys_getnext(NULL, parent, module, lib.LYS_GETNEXT_WITHCHOICE)
+    while child:
+        if child.nodetype == lib.LYS_CHOICE and not child.flags & lib.LYS_CONFIG_R:
+            if child.flags & lib.LYS_MAND_TRUE and not lib.lysc_node_when(child):
+                yield Choice(_identity(child), text(child.name), _cases_around(child))
+            yield from _choices_in_cases(child)
+        child = lib.lys_getnext(child, parent, module, lib.LYS_GETNEXT_WITHCHOICE)
+
+
+def _choices_in_cases(choice: Pointer) -> Iterator[Choice]:
+    case = lib.lysc_node_child(choice)
+    while case:
+        yield from mandatory_choices(case, NULL)
+        case = case.next
+
+
+def _cases_around(node: Pointer) -> tuple[tuple[int, int], ...]:
+    found, above = [], node.parent
+    while above and above.nodetype in (lib.LYS_CASE, lib.LYS_CHOICE):
+        if above.nodetype == lib.LYS_CASE:
+            found.append((_identity(above.parent), _identity(above)))
+        above = above.parent
+    return tuple(reversed(found))
 
 
 def _identity(pointer: Pointer) -> int:

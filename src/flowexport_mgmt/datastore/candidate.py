@@ -1,0 +1,136 @@
+"""A candidate: the commit that it started from, and the edits made since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from flowexport_mgmt.datastore.changes import Change
+from flowexport_mgmt.datastore.engine import Plan, make, plan_edits, plan_whole
+from flowexport_mgmt.datastore.record import CommitRecord
+from flowexport_mgmt.errors import ErrorTag, Fault, ManagementError
+from flowexport_mgmt.schema.edits import EditNode, Operation
+from flowexport_mgmt.schema.tree import Tree
+
+_DELETING = frozenset((Operation.DELETE, Operation.REMOVE))
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """Edits that were made together; ``default`` is None for a whole configuration."""
+
+    edits: tuple[EditNode, ...]
+    default: Operation | None
+
+    def plan(self, tree: Tree) -> Plan:
+        """Plan the entry on a tree."""
+        if self.default is None:
+            return plan_whole(tree, self.edits)
+        return plan_edits(tree, self.edits, self.default)
+
+    def given(self) -> Iterator[str]:
+        """Give the paths of the nodes that the entry sets."""
+        return _given(self.edits, self.default or Operation.REPLACE)
+
+
+class Candidate:
+    """Edits on top of a commit. Its tree is made at the first edit; free it in the end."""
+
+    def __init__(self, base: CommitRecord, running: Tree) -> None:
+        self.base = base
+        self.log: list[LogEntry] = []
+        self.changes: list[Change] = []
+        self._running = running
+        self._tree: Tree | None = None
+
+    @property
+    def modified(self) -> bool:
+        """Whether it differs, or once differed, from its base."""
+        return bool(self.changes)
+
+    @property
+    def tree(self) -> Tree:
+        """The tree with all edits; it belongs to the candidate, or to running without edits."""
+        return self._tree or self._running
+
+    def edit(self, entry: LogEntry) -> None:
+        """Make edits, all or none.
+
+        Raises:
+            ManagementError: every reason why they cannot be made; nothing was.
+        """
+        tree = self._tree or self._running.duplicate()
+        plan = entry.plan(tree)
+        if plan.faults:
+            if self._tree is None:
+                tree.free()
+            raise ManagementError(plan.faults)
+        make(tree, plan)
+        self._tree = tree
+        self.log.append(entry)
+        self.changes += plan.changes
+
+    def trial(self, entry: LogEntry) -> Tree:
+        """Give a copy of the tree with edits made on it; the caller frees it.
+
+        Raises:
+            ManagementError: every reason why they cannot be made.
+        """
+        tree = self.tree.duplicate()
+        plan = entry.plan(tree)
+        if plan.faults:
+            tree.free()
+            raise ManagementError(plan.faults)
+        make(tree, plan)
+        return tree
+
+    def rebased(self, base: CommitRecord, running: Tree) -> Candidate:
+        """Make all edits again on another commit; the caller frees the result.
+
+        Raises:
+            ManagementError: an edit conflicts with what was committed since; names both.
+        """
+        candidate = Candidate(base, running)
+        for entry in self.log:
+            try:
+                candidate.edit(entry)
+            except ManagementError as error:
+                candidate.free()
+                raise ManagementError(_conflicts(error.faults, self.base, base)) from None
+        return candidate
+
+    def given(self) -> Iterator[str]:
+        """Give the paths of the nodes that the edits set."""
+        for entry in self.log:
+            yield from entry.given()
+
+    def free(self) -> None:
+        """Release the tree."""
+        if self._tree is not None:
+            self._tree.free()
+            self._tree = None
+
+
+def _given(edits: Sequence[EditNode], inherited: Operation) -> Iterator[str]:
+    for edit in edits:
+        operation = edit.operation or inherited
+        if operation in _DELETING:
+            continue
+        if operation is not Operation.NONE:
+            yield edit.path
+        yield from _given(edit.children, operation)
+
+
+def _conflicts(faults: Sequence[Fault], base: CommitRecord, running: CommitRecord) -> list[Fault]:
+    return [
+        Fault(
+            tag=ErrorTag.OPERATION_FAILED,
+            message=(
+                f"an edit made on top of commit {base.id} conflicts with commit {running.id}"
+                f" ({running.user} through {running.door}): {fault.message}"
+            ),
+            app_tag="replay-conflict",
+            path=fault.path,
+        )
+        for fault in faults
+    ]

@@ -1,0 +1,205 @@
+"""What of the datastore is on disk: running.json, written so that a crash leaves old or new."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from flowexport_mgmt.datastore.record import CommitRecord
+from flowexport_mgmt.errors import ExitCode, StartError
+from flowexport_mgmt.observe import crash
+
+HISTORY = 50
+"""Commits that are kept."""
+
+_NO_LINKS = frozenset((errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK))
+
+_BEFORE_WRITE = crash.declare("datastore.running.before-write")
+_AFTER_WRITE = crash.declare("datastore.running.after-write")
+_AFTER_FSYNC = crash.declare("datastore.running.after-fsync")
+_AFTER_RENAME = crash.declare("datastore.running.after-rename")
+_AFTER_FOLDER = crash.declare("datastore.running.after-folder-fsync")
+_BEFORE_LINK = crash.declare("datastore.history.before-link")
+_AFTER_LINK = crash.declare("datastore.history.after-link")
+_AFTER_PRUNE = crash.declare("datastore.history.after-prune")
+
+
+class Stored(NamedTuple):
+    """A configuration on disk: its commit and its document in the form of RFC 7951."""
+
+    record: CommitRecord
+    document: bytes
+
+
+class _File(msgspec.Struct):
+    commit: CommitRecord
+    configuration: msgspec.Raw
+
+
+class _Head(msgspec.Struct):
+    commit: CommitRecord
+
+
+class StateFolder:
+    """The folder of running.json and history/; both are made when something is written."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._history = folder / "history"
+        self.running = folder / "running.json"
+        self._present: bytes | None = None
+
+    def read(self) -> Stored | None:
+        """Read running.json; None when there is none.
+
+        Raises:
+            StartError: it cannot be read, or is not what this program writes.
+        """
+        try:
+            data = self.running.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StartError(f"{self.running}: {error.strerror}", ExitCode.PERMISSION) from None
+        try:
+            file = msgspec.json.decode(data, type=_File)
+        except msgspec.MsgspecError as error:
+            raise self.unusable(str(error)) from None
+        self._present = data
+        return Stored(file.commit, bytes(file.configuration))
+
+    def unusable(self, reason: str) -> StartError:
+        """Word why running.json cannot be used, and the way out; the file stays as it is."""
+        ways = "move it away to start from --init FILE or without configuration"
+        earlier = self._sound_entry()
+        if earlier is not None:
+            ways += f", or put an earlier one in its place, such as {earlier}"
+        return StartError(
+            f"{self.running} cannot be used: {reason}. It was left as it is; {ways}",
+            ExitCode.CONFIGURATION,
+        )
+
+    def write(self, record: CommitRecord, document: bytes) -> None:
+        """Replace running.json durably: on return the new one survives a crash.
+
+        Raises:
+            OSError: nothing was replaced.
+        """
+        data = b'{"commit":%b,"configuration":%b}\n' % (msgspec.json.encode(record), document)
+        self._replace(data)
+        crash.point(_AFTER_RENAME)
+        try:
+            _fsync_folder(self._folder)
+        except OSError:
+            self._put_back()
+            raise
+        crash.point(_AFTER_FOLDER)
+        self._present = data
+
+    def _replace(self, data: bytes) -> None:
+        temporary = self.running.with_suffix(".json.new")
+        try:
+            self._write_new(temporary, data)
+            temporary.replace(self.running)
+        except OSError:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+
+    def _put_back(self) -> None:
+        """Undo a replacement that may not survive; the caller reports the error that led here."""
+        with contextlib.suppress(OSError):
+            if self._present is None:
+                self.running.unlink()
+            else:
+                self._replace(self._present)
+
+    def _write_new(self, path: Path, data: bytes) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        crash.point(_BEFORE_WRITE)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        with open(os.open(path, flags, 0o600), "wb", buffering=0) as file:  # noqa: PTH123 - a descriptor
+            os.fchmod(file.fileno(), 0o600)
+            view = memoryview(data)
+            while view:
+                view = view[file.write(view) :]
+            crash.point(_AFTER_WRITE)
+            os.fsync(file.fileno())
+        crash.point(_AFTER_FSYNC)
+
+    # -- history
+
+    def keep(self, record: CommitRecord) -> None:
+        """Keep the present running.json as the entry of its commit, and drop the oldest entries.
+
+        Raises:
+            OSError: the entry could not be made.
+        """
+        self._history.mkdir(mode=0o700, exist_ok=True)
+        entry = self._entry(record.id)
+        crash.point(_BEFORE_LINK)
+        if not (entry.exists() and entry.samefile(self.running)):
+            entry.unlink(missing_ok=True)
+            _link(self.running, entry)
+        crash.point(_AFTER_LINK)
+        for old in self._entries()[:-HISTORY]:
+            self._entry(old).unlink(missing_ok=True)
+        crash.point(_AFTER_PRUNE)
+
+    def records(self) -> list[CommitRecord]:
+        """Read the records of the kept commits, oldest first; what is unreadable is left out."""
+        records = []
+        for number in self._entries():
+            with contextlib.suppress(OSError, msgspec.MsgspecError):
+                data = self._entry(number).read_bytes()
+                records.append(msgspec.json.decode(data, type=_Head).commit)
+        return records
+
+    @property
+    def last_id(self) -> int:
+        """The highest number of a kept commit; 0 when none is kept."""
+        return max(self._entries(), default=0)
+
+    def _sound_entry(self) -> Path | None:
+        """Give the latest entry that can be read and is not running.json under another name."""
+        for number in reversed(self._entries()):
+            entry = self._entry(number)
+            with contextlib.suppress(OSError, msgspec.MsgspecError):
+                msgspec.json.decode(entry.read_bytes(), type=_File)
+                if not entry.samefile(self.running):
+                    return entry
+        return None
+
+    def _entry(self, number: int) -> Path:
+        return self._history / f"{number}.json"
+
+    def _entries(self) -> list[int]:
+        try:
+            names = [path.stem for path in self._history.glob("*.json")]
+        except OSError:
+            return []
+        return sorted(int(name) for name in names if name.isdecimal())
+
+
+def _link(source: Path, target: Path) -> None:
+    """Give a file a second name; copy it where the file system has no links."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        shutil.copy2(source, target)
+
+
+def _fsync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,82 @@
+"""The state that the datastore itself reports: sessions and history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from flowexport_mgmt.datastore.changes import overlaps
+from flowexport_mgmt.datastore.record import CommitRecord
+from flowexport_mgmt.datastore.sessions import Session
+from flowexport_mgmt.model import server
+
+_TOP = "flow-export-server:server"
+_SESSIONS, _HISTORY = "/server/sessions", "/server/history"
+
+
+class SessionReport(NamedTuple):
+    """The sessions, what each has locked, and how many were refused."""
+
+    sessions: Sequence[tuple[Session, tuple[str, ...]]]
+    rejected: int
+
+
+class OwnState:
+    """Reports sessions and history as a StateProvider."""
+
+    paths = (_SESSIONS, _HISTORY)
+
+    def __init__(
+        self, sessions: Callable[[], SessionReport], history: Callable[[], Sequence[CommitRecord]]
+    ) -> None:
+        self._sessions = sessions
+        self._history = history
+
+    async def state(self, paths: Sequence[str]) -> Mapping[str, server.ServerState]:
+        """Report what is asked for."""
+        wanted = [path.rstrip("/") for path in paths]
+        return {
+            _TOP: server.ServerState(
+                sessions=self._report_sessions() if _any(_SESSIONS, wanted) else None,
+                history=self._report_history() if _any(_HISTORY, wanted) else None,
+            )
+        }
+
+    def _report_sessions(self) -> server.Sessions:
+        report = self._sessions()
+        return server.Sessions(
+            rejected=report.rejected,
+            session=tuple(_describe(session, locks) for session, locks in report.sessions),
+        )
+
+    def _report_history(self) -> server.History:
+        return server.History(
+            commit=tuple(
+                server.HistoryCommit(
+                    id=record.id,
+                    time=record.time,
+                    user=record.user,
+                    door=record.door,
+                    changes=record.changes,
+                )
+                for record in self._history()
+            )
+        )
+
+
+def _any(served: str, wanted: Sequence[str]) -> bool:
+    return any(overlaps(served, path) for path in wanted)
+
+
+def _describe(session: Session, locks: tuple[str, ...]) -> server.SessionsSession:
+    return server.SessionsSession(
+        id=session.id,
+        user=session.user,
+        door=session.door,
+        source=session.source,
+        since=session.since,
+        lock=locks,
+        in_rpcs=session.in_rpcs,
+        in_bad_rpcs=session.in_bad_rpcs,
+        out_rpc_errors=session.out_rpc_errors,
+    )
