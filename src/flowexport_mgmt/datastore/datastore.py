@@ -13,7 +13,7 @@ from flowexport_mgmt.datastore.components import Component, StateProvider, State
 from flowexport_mgmt.datastore.documents import valid_configuration
 from flowexport_mgmt.datastore.events import Bus
 from flowexport_mgmt.datastore.files import StateFolder
-from flowexport_mgmt.datastore.locks import Locks
+from flowexport_mgmt.datastore.locks import Lock, Locks
 from flowexport_mgmt.datastore.options import EditOptions, Store, TestOption
 from flowexport_mgmt.datastore.own_state import OwnState, SessionReport
 from flowexport_mgmt.datastore.participants import Participants
@@ -193,11 +193,15 @@ class Datastore:
                 type=ErrorType.PROTOCOL,
                 info={"session-id": "0"},
             )
-        self._locks.lock(session, target)
+        self._locks.lock(session, target, self._now())
 
     def unlock(self, session: Session, target: Store) -> None:
         """Release a lock (RFC 6241, section 7.6)."""
         self._locks.unlock(session, target)
+
+    def lock_of(self, store: Store) -> Lock | None:
+        """Give the lock on a datastore, if there is one."""
+        return self._locks.of(store)
 
     # -- writing
 
