@@ -8,6 +8,7 @@ import os
 import socket
 import struct
 import time
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
@@ -45,7 +46,8 @@ class LinkSocket:
     that no late answer is taken for one to the next question.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, open_socket: Callable[[], socket.socket] | None = None) -> None:
+        self._open = open_socket or _open
         self._socket: socket.socket | None = None
         self._sequence = 0
 
@@ -73,7 +75,7 @@ class LinkSocket:
 
     def _ask(self) -> tuple[bool, Dump]:
         if self._socket is None:
-            self._socket = _open()
+            self._socket = self._open()
         self._sequence = (self._sequence + 1) & 0xFFFFFFFF
         size = _HEADER.size + _REQUEST.size
         header = _HEADER.pack(size, _RTM_GETLINK, _NLM_F_REQUEST_DUMP, self._sequence, 0)
