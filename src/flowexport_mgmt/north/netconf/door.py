@@ -31,7 +31,6 @@ from flowexport_mgmt.north.netconf.keys import (
     load_host_key,
     read_user_keys,
 )
-from flowexport_mgmt.north.netconf.library import YangLibrary, content_id, offered
 from flowexport_mgmt.north.netconf.monitoring import Monitoring
 from flowexport_mgmt.north.netconf.sessions import Sessions
 from flowexport_mgmt.north.netconf.ssh import SshServer
@@ -62,12 +61,11 @@ class NetconfDoor:
         self._broker = broker
         self._state_folder = state_folder
         self._local_socket = local_socket
-        modules = offered(datastore.schema.modules)
-        named = capabilities(modules, content_id(modules))
+        modules = datastore.schema.modules
+        named = capabilities(modules, datastore.schema.content_id)
         statistics = Statistics(started=_now())
         self._sessions = Sessions(datastore, statistics, named)
         self._monitoring = Monitoring(datastore, statistics, named, modules)
-        self._library = YangLibrary(modules)
         self._ssh = SshServer(self._sessions)
         self._unix = UnixServer(self._sessions)
         self._listener = Listener(
@@ -77,21 +75,20 @@ class NetconfDoor:
         self._host_key: asyncssh.SSHKey | None = None
         self._host_key_reason = ""
         self._next: tuple[Netconf, UserKeys] | None = None
+        self._use(Netconf())
 
     def register(self) -> None:
         """Take part in commits and report state."""
         self._datastore.register(self)
-        for provider in (self, self._monitoring, self._library):
-            self._datastore.register_state(provider)
+        self._datastore.register_state(self)
+        self._datastore.register_state(self._monitoring)
 
     async def open_local(self) -> None:
-        """Accept sessions on the Unix socket, before the configuration has said anything.
+        """Accept sessions on the Unix socket.
 
         Raises:
             OSError: the socket cannot be opened.
         """
-        defaults = Netconf()
-        self._use(defaults)
         listener = await self._broker.listen_unix(str(self._local_socket))
         self._close_local = await self._unix.serve(listener)
 

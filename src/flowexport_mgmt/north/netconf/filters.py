@@ -81,6 +81,8 @@ class FilterNode:
 
     def _has_value_of(self, leaf: etree._Element) -> bool:
         have = (leaf.text or "").strip()
+        if ":" not in self.value:
+            return have == self.value
         theirs, ours = _resolve(self.value, self.prefixes), _resolve(have, leaf.nsmap)
         if theirs is None or ours is None:
             return have == self.value
