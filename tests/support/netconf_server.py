@@ -93,6 +93,7 @@ async def running_server(
 ) -> AsyncIterator[Server]:
     """Start a server with an initial configuration, and stop it."""
     key = asyncssh.generate_private_key("ssh-ed25519")
+    (folder / "ann_key").touch(mode=0o600)
     key.write_private_key(folder / "ann_key")
     port = port or free_port()
     init = folder / "init.xml"

@@ -163,7 +163,7 @@ async def get_schema(call: Call) -> Reply:
 def _source(call: Call) -> Store | tuple[EditNode, ...]:
     """Read ``source``: a datastore, or a whole configuration given inline."""
     source = call.parameters["source"]
-    if len(source) == 1 and source[0].tag == base("config"):
+    if len(source) == 1 and source[0].tag in {base("config"), "config"}:
         return edits_from_xml(call.datastore.schema, source[0], operations=False)
     return parameters.store(source)
 

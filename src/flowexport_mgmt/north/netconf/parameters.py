@@ -28,6 +28,9 @@ def check(
 ) -> Parameters:
     """Check the parameters of an operation against those that it takes.
 
+    A parameter in no namespace is taken for the operation's own: what ncclient's users write as
+    ``<config>`` arrives like that.
+
     Args:
         operation: the element of the operation.
         taken: for each parameter whether it must be given.
@@ -42,7 +45,7 @@ def check(
     namespace = names.namespace_of(str(operation.tag))
     for element in operation:
         name = names.local_name(str(element.tag))
-        theirs = names.namespace_of(str(element.tag))
+        theirs = names.namespace_of(str(element.tag)) or namespace
         if theirs not in namespaces:
             faults.append(unknown_namespace(element))
         elif theirs != namespace or name not in taken:

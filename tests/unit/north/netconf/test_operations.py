@@ -114,6 +114,14 @@ async def test_remove_of_an_empty_leaf_that_is_not_there(client: RawClient) -> N
     await client.ok("<validate><source><candidate/></source></validate>")
 
 
+async def test_parameters_in_no_namespace_are_the_operation_s_own(client: RawClient) -> None:
+    config = f'<config xmlns="">{flow_export(collector("a"))}</config>'
+    await client.ok(f"<edit-config><target><candidate/></target>{config}</edit-config>")
+    await client.ok(f"<validate><source>{config}</source></validate>")
+    await client.ok("<commit/>")
+    assert await names(client) == ["a"]
+
+
 # -- whole datastores
 
 
