@@ -24,7 +24,7 @@ _PORT: Final = "/fxs:server/fxs:http/fxs:port"
 _MAX_CONNECTIONS: Final = 64
 _MAX_BODY: Final = 1024
 _MAX_LINE: Final = 4096
-_LIFETIME: Final = 15.0
+LIFETIME: Final = 15.0
 """Seconds that a connection may last: it serves one request."""
 
 _STATE_WAIT: Final = 5.0
@@ -41,8 +41,14 @@ class HttpDoor:
     paths = ("/server/http",)
 
     def __init__(
-        self, datastore: Datastore, broker: Broker, *, retry_after: float = RETRY_AFTER
+        self,
+        datastore: Datastore,
+        broker: Broker,
+        *,
+        retry_after: float = RETRY_AFTER,
+        lifetime: float = LIFETIME,
     ) -> None:
+        self._lifetime = lifetime
         self._datastore = datastore
         self._listener = Listener("HTTP", broker, self._serve, retry_after=retry_after)
         application = web.Application(client_max_size=_MAX_BODY, middlewares=[_one_response])
@@ -114,7 +120,7 @@ class HttpDoor:
             return
         loop = asyncio.get_running_loop()
         transport, _protocol = await loop.connect_accepted_socket(server, connection)
-        loop.call_later(_LIFETIME, transport.abort)
+        loop.call_later(self._lifetime, transport.abort)
 
     async def _metrics(self, request: web.Request) -> web.Response:
         snapshot = await self._state(metrics.STATE_PATHS)

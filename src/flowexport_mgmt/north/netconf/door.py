@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -19,6 +21,7 @@ from flowexport_mgmt.model.server import (
     Netconf,
     NetconfSshState,
     NetconfState,
+    Server,
     ServerState,
 )
 from flowexport_mgmt.north.listener import RETRY_AFTER, Listener, Stop
@@ -36,7 +39,19 @@ from flowexport_mgmt.north.netconf.sessions import Sessions
 from flowexport_mgmt.north.netconf.ssh import SshServer
 from flowexport_mgmt.north.netconf.unix import UnixServer
 
+_log = logging.getLogger(__name__)
+
 _SSH: Final = "/fxs:server/fxs:netconf/fxs:ssh"
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What the server will use after the commit that is being prepared."""
+
+    netconf: Netconf
+    user_keys: UserKeys
+    host_key: asyncssh.SSHKey | None
+    host_key_reason: str = ""
 
 
 class NetconfDoor:
@@ -74,7 +89,7 @@ class NetconfDoor:
         self._close_local: Stop | None = None
         self._host_key: asyncssh.SSHKey | None = None
         self._host_key_reason = ""
-        self._next: tuple[Netconf, UserKeys] | None = None
+        self._next: _Plan | None = None
         self._use(Netconf())
 
     def register(self) -> None:
@@ -96,32 +111,32 @@ class NetconfDoor:
 
     async def prepare(
         self,
-        old: Configuration | None,  # noqa: ARG002 - what is open now is known here
+        old: Configuration | None,
         new: Configuration,
         *,
         commit: int,  # noqa: ARG002 - a door does not ask which commit it is
         strict: bool,
     ) -> Sequence[Refusal]:
-        """Open the port that is wanted and read the keys of the users."""
-        netconf = new.server.netconf
-        refusals: list[Refusal] = []
-        reason = self._prepare_host_key() if netconf.ssh.enabled else ""
-        if reason and strict:
-            refusals.append(messages.Refusal(path=_SSH, message=reason))
-        wanted = None
-        if netconf.ssh.enabled and not reason:
-            wanted = TcpEndpoint(netconf.ssh.address, netconf.ssh.port)
+        """Open the port that is wanted; read the keys of the users and, where needed, the host."""
+        plan = self._plan(old, new.server)
+        self._next = plan
+        ssh = plan.netconf.ssh
+        if plan.host_key_reason:
+            await self._listener.prepare(None, strict=strict)
+            changes = old is not None and old.server.netconf.ssh != ssh
+            return [_refusal(_SSH, plan.host_key_reason)] if strict and changes else []
+        wanted = TcpEndpoint(ssh.address, ssh.port) if ssh.enabled else None
         reason = await self._listener.prepare(wanted, strict=strict)
-        if reason:
-            refusals.append(messages.Refusal(path=f"{_SSH}/fxs:port", message=reason))
-        self._next = (netconf, read_user_keys(new.server.user))
-        return refusals if strict else ()
+        return [_refusal(f"{_SSH}/fxs:port", reason)] if reason else []
 
     async def apply(self) -> None:
         """Move to the new port, keys and limits."""
-        if self._next is not None:
-            (netconf, self._ssh.keys), self._next = self._next, None
-            self._use(netconf)
+        plan, self._next = self._next, None
+        if plan is not None:
+            self._ssh.keys = plan.user_keys
+            self._use(plan.netconf)
+            self._use_host_key(plan.host_key)
+            self._host_key_reason = plan.host_key_reason
         await self._listener.apply()
 
     async def abort(self) -> None:
@@ -151,21 +166,32 @@ class NetconfDoor:
         )
         return {"flow-export-server:server": ServerState(netconf=NetconfState(ssh=ssh))}
 
-    def _prepare_host_key(self) -> str:
-        if self._host_key is None:
-            try:
-                self._host_key = load_host_key(self._state_folder)
-            except HostKeyError as error:
-                self._host_key_reason = str(error)
-                return self._host_key_reason
-            self._host_key_reason = ""
-            self._ssh.use_host_key(self._host_key)
-        return ""
+    def _plan(self, old: Configuration | None, new: Server) -> _Plan:
+        """Read what the new configuration needs; a host key in use is read anew only on reload."""
+        users, key = read_user_keys(new.user), self._host_key
+        if not new.netconf.ssh.enabled or (key is not None and old is not None):
+            return _Plan(new.netconf, users, key)
+        try:
+            return _Plan(new.netconf, users, load_host_key(self._state_folder))
+        except HostKeyError as error:
+            if key is None:
+                return _Plan(new.netconf, users, None, str(error))
+            _log.error("%s; the one read before stays in use", error)
+            return _Plan(new.netconf, users, key)
+
+    def _use_host_key(self, key: asyncssh.SSHKey | None) -> None:
+        if key is not None and key is not self._host_key:
+            self._host_key = key
+            self._ssh.use_host_key(key)
 
     def _use(self, netconf: Netconf) -> None:
         self._sessions.max_sessions = netconf.max_sessions
         self._sessions.hello_timeout = netconf.hello_timeout
         self._ssh.gate.limit = netconf.max_unauthenticated
+
+
+def _refusal(path: str, reason: str) -> Refusal:
+    return messages.Refusal(path=path, message=reason)
 
 
 def _now() -> str:

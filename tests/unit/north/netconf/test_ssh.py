@@ -34,6 +34,12 @@ async def connect(server: Server, **options: object) -> asyncssh.SSHClientConnec
     return await asyncssh.connect(HOST, **(settings | options))
 
 
+def host_key(connection: asyncssh.SSHClientConnection) -> bytes:
+    key = connection.get_server_host_key()
+    assert key is not None
+    return key.public_data
+
+
 async def ssh_state(server: Server) -> tuple[OperStatus | None, str | None]:
     node = (await server.door.state(()))["flow-export-server:server"]
     return node.netconf.ssh.oper_status, node.netconf.ssh.oper_reason  # type: ignore[attr-defined]
@@ -374,4 +380,30 @@ async def test_a_damaged_host_key_closes_only_this_door(tmp_path: Path) -> None:
         assert reason is not None
         assert str(path) in reason
         local = await server.client()
-        await local.data(GET)
+        edit = (
+            "<edit-config><target><running/></target><config>"
+            f'<server xmlns="{FXS}"><netconf>{{}}</netconf></server></config></edit-config>'
+        )
+        await local.ok(edit.format("<max-sessions>9</max-sessions>"))
+        other = f"<ssh><port>{free_port()}</port></ssh>"
+        (error,) = await local.errors(edit.format(other))
+        assert error["path"] == "/fxs:server/fxs:netconf/fxs:ssh"
+        assert str(path) in error["message"]
+        path.unlink()
+        await local.ok(edit.format(other))
+        assert await ssh_state(server) == (OperStatus.UP, None)
+
+
+async def test_a_reload_reads_the_host_key_anew(server: Server) -> None:
+    path = server.folder / "ssh_host_ed25519_key"
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    path.write_bytes(key.export_private_key())
+    await server.datastore.restore(server.door)
+    connection = await connect(server)
+    assert host_key(connection) == key.public_data
+    connection.close()
+    path.write_text("no key")
+    await server.datastore.restore(server.door)
+    again = await connect(server)
+    assert host_key(again) == key.public_data
+    again.close()
