@@ -1,4 +1,4 @@
-"""Write src/flowexport_mgmt/model from the YANG modules; with --check, say whether it is current."""
+"""Write the model room from the YANG modules; with --check, say whether it is current."""
 
 from __future__ import annotations
 
@@ -16,14 +16,27 @@ def main(arguments: list[str]) -> int:
     """Write the files, or compare them when asked to; return the exit code."""
     files = render_model(SchemaContext())
     if "--check" in arguments:
-        stale = [name for name, text in files.items() if _read(MODEL / name) != text]
-        for name in stale:
-            print(f"model/{name} is not current: run make generate", file=sys.stderr)
-        return 1 if stale else 0
+        return _check(files)
     MODEL.mkdir(exist_ok=True)
     for name, text in files.items():
         (MODEL / name).write_text(text, encoding="utf-8")
     return 0
+
+
+def _check(files: dict[str, str]) -> int:
+    complaints = [
+        f"model/{name} is not current: run make generate"
+        for name, text in files.items()
+        if _read(MODEL / name) != text
+    ]
+    complaints += [
+        f"model/{path.name} is not made from any module"
+        for path in sorted(MODEL.glob("*.py"))
+        if path.name not in files
+    ]
+    for complaint in complaints:
+        print(complaint, file=sys.stderr)
+    return 1 if complaints else 0
 
 
 def _read(path: Path) -> str:

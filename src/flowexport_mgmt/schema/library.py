@@ -62,8 +62,8 @@ def configure_errors() -> None:
 
 
 def text(value: Pointer) -> str:
-    """Decode a C string; NULL is empty."""
-    return ffi.string(value).decode() if value else ""
+    """Decode a C string; NULL is empty. A message may quote octets that are no text."""
+    return ffi.string(value).decode(errors="replace") if value else ""
 
 
 def take_errors(context: Pointer) -> tuple[ErrorItem, ...]:
@@ -137,12 +137,12 @@ def maker(
     return lambda out: lib.lyd_new_term(parent, module, name, encoded, False, out)
 
 
-def meta(node: Pointer, name: str) -> str:
+def meta(context: Pointer, node: Pointer, name: str) -> str:
     """Give the value of an annotation of a node; empty when it has none."""
     item = node.meta
     while item:
         if text(item.name) == name:
-            return text(lib.lyd_value_get_canonical(ffi.NULL, ffi.addressof(item.value)))
+            return text(lib.lyd_value_get_canonical(context, ffi.addressof(item.value)))
         item = item.next
     return ""
 

@@ -207,7 +207,8 @@ class Tree:
             return tuple(
                 node.path
                 for node in made.walk()
-                if library.meta(node.pointer, "operation") == "delete" and not node.is_default
+                if library.meta(self.schema.pointer, node.pointer, "operation") == "delete"
+                and not node.is_default
             )
 
     # -- changing: what the edit engine is made of

@@ -33,7 +33,8 @@ def modules_state(schema: SchemaContext) -> dict[str, Any]:
 
 
 def _imported(module: ModuleInfo) -> dict[str, Any]:
-    return {"name": module.name, "revision": module.revision, "namespace": module.namespace}
+    entry = {"name": module.name, "revision": module.revision, "namespace": module.namespace}
+    return {name: value for name, value in entry.items() if value}
 
 
 def _module(module: ModuleInfo) -> dict[str, Any]:
@@ -46,9 +47,7 @@ def _module(module: ModuleInfo) -> dict[str, Any]:
 
 
 def _old_module(module: ModuleInfo, revisions: Mapping[str, str]) -> dict[str, Any]:
-    entry = _imported(module)
-    if module.features:
-        entry["feature"] = list(module.features)
+    entry = {**_module(module), "revision": module.revision}
     if module.deviations:
         entry["deviation"] = [
             {"name": name, "revision": revisions.get(name, "")} for name in module.deviations
