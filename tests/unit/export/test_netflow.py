@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from tests.support.interfaces import make_batch
+from tests.support.sessions import Reader, at, config
+
+from flowexport_mgmt.export.netflow import IpfixSession, Netflow9Session, TemplateSession
+from flowexport_mgmt.export.session import Content, Output
+
+PROTOCOLS = pytest.mark.parametrize("protocol", ["netflow9", "ipfix"])
+
+
+def session_of(protocol: str, **settings: object) -> TemplateSession:
+    made = {"netflow9": Netflow9Session, "ipfix": IpfixSession}[protocol]
+    return made(config(protocol, **settings))
+
+
+def contents(outputs: list[Output]) -> list[Content]:
+    return [output.content for output in outputs]
+
+
+def templates(outputs: list[Output]) -> int:
+    return sum(sum(output.datagrams.templates) for output in outputs)
+
+
+@PROTOCOLS
+def test_the_first_poll_brings_templates_and_names_only(protocol: str) -> None:
+    session = session_of(protocol, observation_domain=77)
+    outputs = session.encode(make_batch({3: 1000, 5: 7}, names=("eth0", "eth1")), at(0))
+    assert contents(outputs) == [Content.TEMPLATES]
+    assert templates(outputs) == 2
+    (message,) = Reader().read(outputs)
+    assert (message.sequence, message.domain) == (0, 77)
+    assert [record.fields["interfaceName"] for record in message.records] == ["eth0", "eth1"]
+    assert {record.kind for record in message.records} == {"options"}
+
+
+@PROTOCOLS
+def test_later_polls_bring_what_counters_grew_by(protocol: str) -> None:
+    session, reader = session_of(protocol), Reader()
+    reader.read(session.encode(make_batch({3: 1000}), at(0)))
+    outputs = session.encode(make_batch({3: 4000}, second=20), at(20))
+    assert contents(outputs) == [Content.COUNTERS]
+    into, out = reader.records(outputs, "data")
+    assert (into.fields["octetDeltaCount"], into.fields["packetDeltaCount"]) == (3000, 30)
+    assert (into.fields["ingressInterface"], into.fields["flowDirection"]) == (3, 0)
+    assert (out.fields["octetDeltaCount"], out.fields["flowDirection"]) == (1500, 1)
+    outputs = session.encode(make_batch({3: 4001}, second=40), at(40))
+    assert reader.records(outputs, "data")[0].fields["octetDeltaCount"] == 1
+
+
+def test_netflow9_counts_packets() -> None:
+    session, reader = session_of("netflow9"), Reader()
+    numbers = []
+    for poll in range(5):
+        batch = make_batch({3: 100 * poll, 4: 5 * poll}, second=poll)
+        numbers += [message.sequence for message in reader.read(session.encode(batch, at(poll)))]
+    assert numbers == [0, 1, 2, 3, 4]
+    assert session.sequence == 5
+
+
+def test_ipfix_counts_data_records_and_not_templates() -> None:
+    session, reader = session_of("ipfix"), Reader()
+    numbers = []
+    for poll in range(4):
+        batch = make_batch({3: 100 * poll, 4: 5 * poll}, second=poll)
+        numbers += [message.sequence for message in reader.read(session.encode(batch, at(poll)))]
+    assert numbers == [0, 2, 6, 10]  # two names, then four records a poll
+    assert session.sequence == 14
+
+
+@PROTOCOLS
+def test_templates_and_names_come_again_at_every_refresh(protocol: str) -> None:
+    session = session_of(protocol, template_refresh=60)
+    polls: dict[int, list[Output]] = {}
+    for second in range(0, 200, 20):
+        polls[second] = session.encode(make_batch({3: second}, second=second), at(second))
+    refreshed = [second for second, outputs in polls.items() if templates(outputs)]
+    assert refreshed == [0, 60, 120, 180]
+    assert contents(polls[60]) == [Content.TEMPLATES, Content.COUNTERS]
+
+
+@PROTOCOLS
+def test_a_refresh_does_not_wait_for_a_poll(protocol: str) -> None:
+    session, reader = session_of(protocol, template_refresh=5), Reader()
+    assert session.due == math.inf  # without a poll there are no names to send
+    assert session.refresh(at(0)) == []
+    reader.read(session.encode(make_batch({3: 1}), at(0)))
+    assert session.due == at(5).monotonic
+    outputs = session.refresh(at(5))
+    assert templates(outputs) == 2
+    assert len(reader.records(outputs, "options")) == 1
+    assert session.due == at(10).monotonic
+
+
+@PROTOCOLS
+def test_templates_that_did_not_get_out_are_sent_again(protocol: str) -> None:
+    session = session_of(protocol)
+    (output,) = session.encode(make_batch({3: 1}), at(0))
+    session.settle(output, delivered=False, now=at(0))
+    assert session.due == at(1).monotonic
+    outputs = session.encode(make_batch({3: 2}, second=0.9), at(0.9))
+    assert contents(outputs) == [Content.TEMPLATES, Content.COUNTERS]
+    session.settle(outputs[0], delivered=True, now=at(0.9))
+    session.settle(outputs[1], delivered=False, now=at(0.9))
+    assert session.due == at(600.9).monotonic
+
+
+@PROTOCOLS
+def test_names_are_sent_again_when_interfaces_change(protocol: str) -> None:
+    session, reader = session_of(protocol), Reader()
+    reader.read(session.encode(make_batch({3: 1}, names=("a",)), at(0)))
+    renamed = session.encode(make_batch({3: 1}, second=1, names=("b",)), at(1))
+    assert [r.fields["interfaceName"] for r in reader.records(renamed, "options")] == ["b"]
+    assert templates(renamed) == 0
+    added = session.encode(make_batch({3: 1, 4: 1}, second=2, names=("b", "c")), at(2))
+    assert contents(added) == [Content.TEMPLATES, Content.COUNTERS]
+    same = session.encode(make_batch({3: 1, 4: 1}, second=3, names=("b", "c")), at(3))
+    assert contents(same) == [Content.COUNTERS]
+
+
+@PROTOCOLS
+def test_names_can_be_switched_off_and_on(protocol: str) -> None:
+    session, reader = session_of(protocol, interface_options=False), Reader()
+    outputs = session.encode(make_batch({3: 1}), at(0))
+    assert templates(outputs) == 1
+    assert reader.read(outputs)[0].records == ()
+    session.configure(config(protocol, interface_options=True))
+    outputs = session.encode(make_batch({3: 1}, second=1), at(1))
+    assert templates(outputs) == 2
+    assert len(reader.records(outputs, "options")) == 1
+    session.configure(config(protocol, interface_options=False))
+    outputs = session.encode(make_batch({3: 1, 4: 1}, second=2), at(2))
+    assert contents(outputs) == [Content.COUNTERS]
+
+
+@PROTOCOLS
+def test_a_changed_refresh_counts_from_the_latest_templates(protocol: str) -> None:
+    session = session_of(protocol, template_refresh=600)
+    session.encode(make_batch({3: 1}), at(0))
+    session.configure(config(protocol, template_refresh=30))
+    assert session.due == at(30).monotonic
+
+
+@PROTOCOLS
+def test_after_a_pause_the_next_poll_is_the_first(protocol: str) -> None:
+    session, reader = session_of(protocol), Reader()
+    reader.read(session.encode(make_batch({3: 10}), at(0)))
+    session.forget()
+    session.restart()
+    outputs = session.encode(make_batch({3: 10_000}, second=500), at(500))
+    assert contents(outputs) == [Content.TEMPLATES]
+    reader.read(outputs)
+    outputs = session.encode(make_batch({3: 10_001}, second=520), at(520))
+    assert reader.records(outputs, "data")[0].fields["octetDeltaCount"] == 1
+
+
+@PROTOCOLS
+def test_an_interface_that_appears_counts_from_zero_and_one_that_restarts_too(
+    protocol: str,
+) -> None:
+    session, reader = session_of(protocol, interface_options=False), Reader()
+    reader.read(session.encode(make_batch({1: 900, 2: 50}), at(0)))
+    batch = make_batch({1: 30, 2: 60, 3: 700}, second=1, epochs={1: 1, 3: 1})
+    records = reader.records(session.encode(batch, at(1)), "data")
+    grown = {
+        record.fields["ingressInterface"]: record.fields["octetDeltaCount"]
+        for record in records
+        if record.fields["flowDirection"] == 0
+    }
+    assert grown == {1: 30, 2: 10, 3: 700}
+
+
+@PROTOCOLS
+def test_records_fit_the_datagram_and_none_is_lost(protocol: str) -> None:
+    session, reader = session_of(protocol, max_datagram_size=464), Reader()
+    many = dict.fromkeys(range(1, 101), 5)
+    first = session.encode(make_batch(many), at(0))
+    second = session.encode(make_batch(many, second=1), at(1))
+    sizes = [len(view) for output in first + second for view in output.datagrams]
+    assert max(sizes) <= 464
+    assert len(reader.records(first, "options")) == 100
+    assert len(reader.records(second, "data")) == 200
+
+
+@PROTOCOLS
+def test_no_interfaces_still_bring_the_templates(protocol: str) -> None:
+    session = session_of(protocol)
+    outputs = session.encode(make_batch({}), at(0))
+    assert templates(outputs) == 2
+    assert session.encode(make_batch({}, second=1), at(1)) == []
+
+
+@PROTOCOLS
+def test_a_batch_counts_a_record_for_each_direction(protocol: str) -> None:
+    assert session_of(protocol).count(make_batch({1: 1, 2: 2})) == 4
