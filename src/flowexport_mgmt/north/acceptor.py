@@ -9,7 +9,9 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-_log = logging.getLogger(__name__)
+from flowexport_mgmt.observe.log import LimitedLogger
+
+_log = LimitedLogger(logging.getLogger(__name__))
 
 _PAUSE: Final = 1.0
 """Seconds to wait when the process has no descriptor left for another connection."""
@@ -38,11 +40,11 @@ class Acceptor:
             try:
                 connection, address = await loop.sock_accept(self._listener)
             except OSError as error:
-                _log.warning("cannot accept a connection: %s", error.strerror)
+                reason = str(error.strerror)
+                _log.log(logging.WARNING, reason, "cannot accept a connection: %s", reason)
                 await asyncio.sleep(_PAUSE)
                 continue
             try:
                 await self._accepted(connection, address)
-            except OSError as error:
-                _log.info("a connection was lost at once: %s", error.strerror)
+            except OSError:  # it was lost at once
                 connection.close()

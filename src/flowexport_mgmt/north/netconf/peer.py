@@ -12,9 +12,10 @@ from flowexport_mgmt.datastore import Datastore, Session
 from flowexport_mgmt.errors import DecodeError
 from flowexport_mgmt.north.netconf.engine import Engine, Statistics
 from flowexport_mgmt.north.netconf.hello import read_hello, render_hello
+from flowexport_mgmt.observe.log import LimitedLogger
 from flowexport_mgmt.wire.netconf import Decoder, Framing, encode
 
-_log = logging.getLogger(__name__)
+_log = LimitedLogger(logging.getLogger(__name__))
 
 _LINGER: Final = 5.0
 """Seconds that a client has to read its last replies."""
@@ -163,7 +164,9 @@ class Peer:
 
     def _drop(self, reason: str) -> None:
         session = self.session
-        _log.warning("session %d of %s at %s: %s", session.id, session.user, session.source, reason)
+        dropped = "session %d of %s at %s was dropped: %s"
+        place = (session.id, session.user, session.source)
+        _log.log(logging.WARNING, session.user, dropped, *place, reason)
         self._statistics.dropped_sessions += 1
         self._end()
 

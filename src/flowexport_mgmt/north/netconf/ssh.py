@@ -16,8 +16,9 @@ from flowexport_mgmt.north.netconf.gate import Gate
 from flowexport_mgmt.north.netconf.keys import UserKeys
 from flowexport_mgmt.north.netconf.peer import Peer
 from flowexport_mgmt.north.netconf.sessions import Sessions
+from flowexport_mgmt.observe.log import LimitedLogger
 
-_log = logging.getLogger(__name__)
+_log = LimitedLogger(logging.getLogger(__name__))
 
 DOOR: Final = "netconf-ssh"
 
@@ -92,6 +93,8 @@ class SshServer:
 
     async def _accepted(self, connection: socket.socket, address: Any) -> None:
         if not self.gate.enter(address[0]):
+            refused = "too many connections that have not logged in; refused one from %s"
+            _log.log(logging.WARNING, "gate", refused, address[0])
             self.sessions.refuse()
             connection.close()
             return
@@ -142,6 +145,8 @@ class _Login(asyncssh.SSHServer):
         if self._inside_gate:
             self._leave_gate()
             self.server.sessions.refuse()
+            failed = "%s connected and did not log in (user %r)"
+            _log.log(logging.WARNING, self._address, failed, self.source, self.user)
         self.server.disconnected(self.connection)
 
     def begin_auth(self, username: str) -> bool:

@@ -14,8 +14,9 @@ from flowexport_mgmt.north.acceptor import Acceptor
 from flowexport_mgmt.north.listener import Stop
 from flowexport_mgmt.north.netconf.peer import Peer
 from flowexport_mgmt.north.netconf.sessions import Sessions
+from flowexport_mgmt.observe.log import LimitedLogger
 
-_log = logging.getLogger(__name__)
+_log = LimitedLogger(logging.getLogger(__name__))
 
 DOOR: Final = "netconf-unix"
 _CREDENTIALS: Final = struct.Struct("iII")  # pid, uid, gid
@@ -36,7 +37,8 @@ class UnixServer:
             connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         )
         if uid not in {0, os.geteuid()} or self._sessions.is_full:
-            _log.warning("refused process %d of user %s on the Unix socket", pid, _name(uid))
+            refused = "refused process %d of user %s on the Unix socket"
+            _log.log(logging.WARNING, str(uid), refused, pid, _name(uid))
             self._sessions.refuse()
             connection.close()
             return
