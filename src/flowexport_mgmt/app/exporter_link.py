@@ -125,12 +125,17 @@ class ExporterComponent:
     def __init__(self, link: ExporterLink) -> None:
         self._link = link
         self._prepared: int | None = None
+        self.again = False
+        """Let the exporter prepare once more what it runs already, as a reload wants."""
 
     async def prepare(
         self, old: Configuration | None, new: Configuration, *, commit: int, strict: bool
     ) -> Sequence[m.Refusal]:
-        """Let the exporter prepare; strict: refuse when it cannot, else leave it to `reconcile`."""
+        """Let the exporter prepare; strict: refuse when it cannot, else it is brought up later."""
         self._prepared = None
+        again, self.again = self.again, False
+        if commit == self._link.commit and not again:
+            return ()
         changed = old is None or old.flow_export != new.flow_export
         message = m.Prepare(commit=commit, flow_export=new.flow_export, strict=strict and changed)
         crash.point(_BEFORE_PREPARE)

@@ -11,7 +11,9 @@ import contextlib
 import errno
 import fcntl
 import os
+import stat
 import time
+from collections import Counter
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -96,7 +98,7 @@ class Hold:
         """Make the state folder and what is in it belong to a user, if it is ours to give.
 
         A folder that was there before and holds no state of ours is left as it is, and so are
-        files with more than one name, which may be somebody else's.
+        files with a further name outside, which may be somebody else's.
 
         Raises:
             StartError: a file cannot be given away.
@@ -104,12 +106,8 @@ class Hold:
         if not self._ours or self.folders.state.stat().st_uid == uid:
             return
         try:
-            for folder, _, files, descriptor in os.fwalk(self.folders.state):
-                for name in files:
-                    if os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_nlink == 1:
-                        os.chown(name, uid, gid, dir_fd=descriptor, follow_symlinks=False)
-                if Path(folder) != self.folders.state:
-                    os.fchown(descriptor, uid, gid)
+            for path in _own_entries(self.folders.state):
+                os.chown(path, uid, gid, follow_symlinks=False)
             os.chown(self.folders.state, uid, gid)  # last, so that a start cut short repeats it
         except OSError as error:
             raise refused(error, self.folders.state) from error
@@ -117,6 +115,17 @@ class Hold:
     def close(self) -> None:
         """Let the next instance have them."""
         self._stack.close()
+
+
+def _own_entries(folder: Path) -> list[Path]:
+    """List what is in a folder, less the files that have a further name elsewhere."""
+    found = [(path, path.lstat()) for path in sorted(folder.rglob("*"))]
+    names = Counter((status.st_dev, status.st_ino) for _, status in found)
+    return [
+        path
+        for path, status in found
+        if stat.S_ISDIR(status.st_mode) or names[status.st_dev, status.st_ino] == status.st_nlink
+    ]
 
 
 def _make(folder: Path, mode: int) -> bool:

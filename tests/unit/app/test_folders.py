@@ -114,7 +114,8 @@ def test_a_file_in_the_way(tmp_path: Path) -> None:
 def test_a_new_state_folder_is_given_away_with_all_that_is_in_it(state: Path) -> None:
     held = hold(state)
     (state / "history").mkdir()
-    (state / "history" / "1.json").write_text("{}")
+    (state / "running.json").write_text("{}")
+    (state / "history" / "1.json").hardlink_to(state / "running.json")  # as the datastore does
     (state / "link").symlink_to("/etc/hostname")
     owner = Path("/etc/hostname").stat().st_uid
     held.give_state_to(65534, 65534)
@@ -128,7 +129,7 @@ def test_a_new_state_folder_is_given_away_with_all_that_is_in_it(state: Path) ->
 
 
 @pytest.mark.root
-def test_a_file_with_a_second_name_stays_with_its_owner(state: Path, tmp_path: Path) -> None:
+def test_a_file_with_a_name_elsewhere_stays_with_its_owner(state: Path, tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.write_text("")
     held = hold(state)
