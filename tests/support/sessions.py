@@ -1,8 +1,13 @@
-"""What the tests of sessions share."""
+"""What the tests of sessions and of what drives them share."""
 
 from __future__ import annotations
 
-from flowexport_mgmt.export import Instant
+import errno
+from collections import Counter
+from collections.abc import Sequence
+from ipaddress import ip_address
+
+from flowexport_mgmt.export import Instant, IpAddress, Sent
 from flowexport_mgmt.export.session import Output
 from flowexport_mgmt.model.flow_export import Collector, Protocol
 from flowexport_mgmt.wire.decoder import Decoder
@@ -47,3 +52,39 @@ class Reader:
             for record in message.records
             if record.kind == kind
         ]
+
+
+class Script:
+    """A sender whose errors a test decides: one entry per datagram, 0 for accepted."""
+
+    def __init__(self, *errors: int, local: str = "192.0.2.1") -> None:
+        self.errors = list(errors)
+        self.local_address: IpAddress = ip_address(local)
+        self.local_is_there = True
+        self.closed = False
+        self.reports = False
+        self.marks: list[int] = []
+        self.datagrams: list[bytes] = []
+
+    def send(self, datagrams: Sequence[memoryview]) -> Sent:
+        sent = Sent()
+        for datagram in datagrams:
+            error = self.errors.pop(0) if self.errors else 0
+            if error == errno.EAGAIN:
+                break
+            accepted = not error or self.reports
+            sent.accepted.append(accepted)
+            sent.octets += len(datagram) if accepted else 0
+            sent.failures += Counter({error: 1} if error else {})
+            sent.reported |= self.reports and bool(error)
+            self.datagrams += [bytes(datagram)] if accepted else []
+        return sent
+
+    def mark(self, dscp: int) -> None:
+        self.marks.append(dscp)
+
+    def can_send(self) -> bool:
+        return self.local_is_there
+
+    def close(self) -> None:
+        self.closed = True

@@ -1,17 +1,14 @@
 from __future__ import annotations
 
 import errno
-from collections import Counter
-from collections.abc import Sequence
-from ipaddress import ip_address
 from typing import Any
 
 import pytest
 from tests.support.interfaces import make_batch
 from tests.support.receiver import Receiver, closed_port, receiver
-from tests.support.sessions import at, config
+from tests.support.sessions import Script, at, config
 
-from flowexport_mgmt.export import Collector, EndpointError, IpAddress, Sent, open_sender
+from flowexport_mgmt.export import Collector, EndpointError, open_sender
 from flowexport_mgmt.model.base import OperStatus
 from flowexport_mgmt.model.flow_export import Collector as Config
 
@@ -21,42 +18,6 @@ UP, DOWN, DEGRADED, DISABLED = (
     OperStatus.DEGRADED,
     OperStatus.DISABLED,
 )
-
-
-class Script:
-    """A sender whose errors a test decides: one entry per datagram, 0 for accepted."""
-
-    def __init__(self, *errors: int, local: str = "192.0.2.1") -> None:
-        self.errors = list(errors)
-        self.local_address: IpAddress = ip_address(local)
-        self.local_is_there = True
-        self.closed = False
-        self.reports = False
-        self.marks: list[int] = []
-        self.datagrams: list[bytes] = []
-
-    def send(self, datagrams: Sequence[memoryview]) -> Sent:
-        sent = Sent()
-        for datagram in datagrams:
-            error = self.errors.pop(0) if self.errors else 0
-            if error == errno.EAGAIN:
-                break
-            accepted = not error or self.reports
-            sent.accepted.append(accepted)
-            sent.octets += len(datagram) if accepted else 0
-            sent.failures += Counter({error: 1} if error else {})
-            sent.reported |= self.reports and bool(error)
-            self.datagrams += [bytes(datagram)] if accepted else []
-        return sent
-
-    def mark(self, dscp: int) -> None:
-        self.marks.append(dscp)
-
-    def can_send(self) -> bool:
-        return self.local_is_there
-
-    def close(self) -> None:
-        self.closed = True
 
 
 class Life:
@@ -274,7 +235,6 @@ def test_bursts_end_where_the_limit_or_the_buffer_does() -> None:
     assert life.collector.transmit(2, at(0)) == 2
     assert life.collector.transmit(4, at(0)) == 1
     assert life.collector.transmit(4, at(0)) == 4
-    assert life.collector.pending
     assert life.collector.transmit(16, at(0)) == 3
     assert not life.collector.pending
     assert life.collector.statistics.records == 30
@@ -306,6 +266,6 @@ def test_a_port_that_nobody_listens_on_is_down_and_recovers() -> None:
     life.export(2)
     got = [peer.receive().message.sequence, peer.receive().message.sequence]
     assert got == [sent + 1, sent + 2]
-    assert life.collector.status is UP
+    assert life.changes[-1] == (UP, None)
     life.collector.close()
     peer.close()
