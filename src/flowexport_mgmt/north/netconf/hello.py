@@ -24,22 +24,24 @@ _WORKING: Final = (
     "validate:1.1",
     "xpath:1.0",
 )
-_YANG_1_0_IN_HELLO: Final = frozenset(["ietf-netconf", "ietf-netconf-monitoring"])
 _YANG_LIBRARY_REVISION: Final = "2019-01-04"
 
 
 def capabilities(modules: Iterable[ModuleInfo], content_id: str) -> tuple[str, ...]:
     """List all that the server can do.
 
-    YANG 1.1 modules are found through yang-library (RFC 7950, section 5.6.4); every implemented
-    module is named here too, for clients that read only the hello.
+    Clients learn the modules from yang-library, in the form of RFC 8525 or in the older one (RFC
+    7950, section 5.6.4); every implemented module is named here too, for those that read only the
+    hello.
     """
     library = urlencode({"revision": _YANG_LIBRARY_REVISION, "content-id": content_id})
+    older = urlencode({"revision": _YANG_LIBRARY_REVISION, "module-set-id": content_id})
     return (
         BASE_1_0,
         BASE_1_1,
         *(f"{_CAPABILITY}:{name}" for name in _WORKING),
         f"{_CAPABILITY}:yang-library:1.1?{library}",
+        f"{_CAPABILITY}:yang-library:1.0?{older}",
         *(_module_capability(module) for module in modules if module.implemented),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from itertools import islice
 from typing import Final, TypeVar
 
 from lxml import etree
@@ -18,6 +19,9 @@ from flowexport_mgmt.north.netconf.xpath import XPathFilter
 
 Parameters = Mapping[str, etree._Element]
 """The elements below an operation by local name; checked against what the operation takes."""
+
+MAX_FILTER: Final = 4096
+"""The most elements that a subtree filter may have: each is matched against all of the data."""
 
 _MAX_UINT32: Final = 0xFFFFFFFF
 _Choice = TypeVar("_Choice", bound=enum.StrEnum)
@@ -146,13 +150,17 @@ def filter_of(parameters: Parameters) -> Filter | None:
 
     Raises:
         ManagementError: ``bad-attribute`` for a type that is neither subtree nor xpath and for a
-            bad expression, ``missing-attribute`` for an xpath filter without ``select``.
+            bad expression, ``missing-attribute`` for an xpath filter without ``select``,
+            ``too-big``.
     """
     element = parameters.get("filter")
     if element is None:
         return None
     kind = _attribute(element, "type") or "subtree"
     if kind == "subtree":
+        if next(islice(element.iterdescendants(), MAX_FILTER, None), None) is not None:
+            message = f"a filter has at most {MAX_FILTER} elements"
+            raise fault(ErrorTag.TOO_BIG, message, element="filter")
         return FilterNode.read(element)
     if kind != "xpath":
         raise fault(

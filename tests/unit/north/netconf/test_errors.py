@@ -299,6 +299,10 @@ REQUESTS = {
         '<get><filter type="xpath" select="/nc:a["/></get>',
         {"tag": "bad-attribute", "bad-attribute": "select", "bad-element": "filter"},
     ),
+    "a filter that is too large": (
+        f"<get><filter>{'<a/>' * 4097}</filter></get>",
+        {"tag": "too-big", "bad-element": "filter"},
+    ),
     "session-id that is no number": (
         "<kill-session><session-id>-1</session-id></kill-session>",
         {"tag": "invalid-value", "bad-element": "session-id"},
