@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flowexport_mgmt.errors import DecodeError
 from flowexport_mgmt.wire.elements import VARIABLE
 from flowexport_mgmt.wire.messages import Value
 from flowexport_mgmt.wire.templates import Field
-from flowexport_mgmt.wire.values import Convert, choose_conversion
+from flowexport_mgmt.wire.values import Convert, choose_conversion, name_field, read_number
 
 _LONG = 255  # the length octet that says that two more follow (RFC 7011, section 7)
 
@@ -72,11 +72,22 @@ def _read_length(data: bytes, at: int, end: int) -> tuple[int, int]:
     return int.from_bytes(data[begin : at + width], "big"), at + width
 
 
-def make_layout(kind: str, fields: Sequence[Field], scopes: int, names: Sequence[str]) -> Layout:
-    """Prepare the reading of records; ``names`` are those of the fields."""
+def make_layout(
+    kind: str, fields: Sequence[Field], scopes: int, scope_types: Mapping[int, str] | None
+) -> Layout:
+    """Prepare the reading of records.
+
+    ``scope_types`` names the scope types that the first ``scopes`` fields are; None says that
+    these are information elements like the others.
+    """
+    typed = 0 if scope_types is None else scopes
+    types = scope_types or {}
+    names = [types.get(field.element, f"scope{field.element}") for field in fields[:typed]]
+    names += map(name_field, fields[typed:])
+    conversions = [read_number] * typed + list(map(choose_conversion, fields[typed:]))
     columns = tuple(
-        Column(name, field.length, choose_conversion(field))
-        for name, field in zip(_distinct(names), fields, strict=True)
+        Column(name, field.length, convert)
+        for name, field, convert in zip(_distinct(names), fields, conversions, strict=True)
     )
     least = sum(1 if field.length == VARIABLE else field.length for field in fields)
     return Layout(kind, tuple(fields), scopes, columns, least)

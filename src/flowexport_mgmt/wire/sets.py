@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Final, NamedTuple
@@ -34,6 +35,7 @@ class Session:
     export_time_s: int = 0
     uptime_ms: int | None = None
     templates: dict[int, Layout] = field(default_factory=dict)
+    kinds: Counter[str] = field(default_factory=Counter)
     weight: int = 0
 
     def learn(self, template_id: int, layout: Layout) -> bool:
@@ -43,6 +45,7 @@ class Session:
         if weight > _MAX_FIELDS or len(self.templates) >= _MAX_TEMPLATES:
             return False
         self.templates[template_id] = layout
+        self.kinds[layout.kind] += 1
         self.weight = weight
         return True
 
@@ -50,7 +53,14 @@ class Session:
         """Drop a template, if it is known."""
         layout = self.templates.pop(template_id, None)
         if layout is not None:
+            self.kinds[layout.kind] -= 1
             self.weight -= len(layout.fields)
+
+    def forget_kind(self, kind: str) -> None:
+        """Drop all templates of a kind."""
+        if self.kinds[kind]:
+            for known in [key for key, one in self.templates.items() if one.kind == kind]:
+                self.forget(known)
 
 
 class TemplateHead(NamedTuple):
@@ -168,21 +178,13 @@ class SetReader(ABC):
         for specifier, after in self.read_fields(head.at, end, head.fields):
             fields.append(specifier)
             following = after
-        names = self._name(fields, head.scopes)
-        self._check_fields(head.id, fields[self._typed(head.scopes) :], at)
         kind = "options" if set_id == self.options_set else "data"
-        self._learn(head.id, make_layout(kind, fields, head.scopes, names), at)
+        layout = make_layout(kind, fields, head.scopes, self.scope_types)
+        self._check_fields(
+            head.id, fields if self.scope_types is None else fields[head.scopes :], at
+        )
+        self._learn(head.id, layout, at)
         return following
-
-    def _typed(self, scopes: int) -> int:
-        """Count the scope fields that are scope types and no elements."""
-        return 0 if self.scope_types is None else scopes
-
-    def _name(self, fields: list[Field], scopes: int) -> list[str]:
-        typed = self._typed(scopes)
-        types = self.scope_types or {}
-        names = [types.get(scope.element, f"scope{scope.element}") for scope in fields[:typed]]
-        return names + [name_field(specifier) for specifier in fields[typed:]]
 
     def _learn(self, template_id: int, layout: Layout, at: int) -> None:
         """Keep a template, unless it is one that no data can follow."""

@@ -18,7 +18,8 @@ Convert = Callable[[bytes], Value]
 _NTP_TO_UNIX: Final = 2_208_988_800  # seconds from 1900 to 1970
 
 
-def _number(octets: bytes) -> int:
+def read_number(octets: bytes) -> int:
+    """Read an unsigned integer of any length."""
     return int.from_bytes(octets, "big")
 
 
@@ -42,7 +43,7 @@ def _ntp(per_second: int) -> Convert:
     """Make a conversion of NTP timestamps to Unix time in parts of a second."""
 
     def convert(octets: bytes) -> int:
-        ntp = _number(octets) - (_NTP_TO_UNIX << 32)
+        ntp = read_number(octets) - (_NTP_TO_UNIX << 32)
         return (ntp * per_second + (1 << 31)) >> 32
 
     return convert
@@ -85,6 +86,6 @@ def choose_conversion(field: Field) -> Convert:
     if element is None:
         return _octets
     if element.type.startswith("unsigned"):
-        return _number
+        return read_number
     fits = field.length == VARIABLE or element.accepts(field.length)
-    return _CONVERSIONS.get(element.type, _number) if fits else _octets
+    return _CONVERSIONS.get(element.type, read_number) if fits else _octets

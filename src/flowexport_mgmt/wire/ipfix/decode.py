@@ -106,10 +106,7 @@ class _Reader(SetReader):
     def read_empty(self, set_id: int, template_id: int, at: int) -> None:
         """Forget a template, or with the id of its set all of them (RFC 7011, section 8.1)."""
         self._faults.add("template-withdrawal", f"of {template_id}, not allowed over UDP", at)
-        if template_id != set_id:
+        if template_id == set_id:
+            self._session.forget_kind("options" if set_id == self.options_set else "data")
+        else:
             self._session.forget(template_id)
-            return
-        kind = "options" if set_id == self.options_set else "data"
-        for known, layout in list(self._session.templates.items()):
-            if layout.kind == kind:
-                self._session.forget(known)
