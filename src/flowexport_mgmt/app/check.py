@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from flowexport_mgmt.app.complaints import missing_package
+from flowexport_mgmt.app.folders import refused
 from flowexport_mgmt.errors import ExitCode
 
 
@@ -13,14 +14,17 @@ def check(path: Path) -> int:
     """Print every fault of an instance document with its path; return 0 or 78.
 
     Raises:
-        StartError: libyang or another package is missing.
+        StartError: the file cannot be read, or libyang or another package is missing.
     """
     try:
-        from flowexport_mgmt.datastore.datastore import check_document  # noqa: PLC0415 - see below
+        from flowexport_mgmt.datastore.documents import check_document  # noqa: PLC0415 - see below
         from flowexport_mgmt.schema.context import SchemaContext  # noqa: PLC0415 - may be missing
     except ImportError as error:
         raise missing_package(error) from error
-    faults = check_document(SchemaContext(), path)
+    try:
+        faults = check_document(SchemaContext(), path)
+    except OSError as error:
+        raise refused(error, path) from error
     for fault in faults:
         sys.stdout.write(f"{path}: {fault}\n")
     if not faults:

@@ -23,7 +23,7 @@ _AFTER_APPLY = crash.declare("manager.exporter-apply.after")
 _BEFORE_ABORT = crash.declare("manager.exporter-abort.before")
 _AFTER_ABORT = crash.declare("manager.exporter-abort.after")
 
-_COMMIT_PATIENCE = 30.0
+_COMMIT_PATIENCE = 20.0
 _STATE_PATIENCE = 5.0
 
 _logger = logging.getLogger(__name__)

@@ -73,13 +73,15 @@ class Datastore:
 
     # -- life
 
-    def load(self, init: Path | None = None) -> None:
+    def load(self, init: Path | None = None, data: bytes | None = None) -> None:
         """Read running.json, or else the init document, or else begin without configuration.
+
+        ``data`` is the content of the init document where it has been read already.
 
         Raises:
             StartError: there is something, and it cannot be used; it is left as it is.
         """
-        self._transactions.begin(load(self.schema, self._files, init, self._now))
+        self._transactions.begin(load(self.schema, self._files, self._now, init, data))
         self._renew_candidate()
 
     def register(self, component: Component) -> None:

@@ -29,15 +29,21 @@ class _Saved(msgspec.Struct):
     configuration: msgspec.Raw
 
 
-def read_document(schema: SchemaContext, path: Path) -> tuple[EditNode, ...]:
+def read_document(
+    schema: SchemaContext, path: Path, data: bytes | None = None
+) -> tuple[EditNode, ...]:
     """Read a document as the edits that make an empty configuration equal to it.
+
+    ``data`` is its content where whoever may read the file has done so already, up to `LIMIT` + 1
+    octets.
 
     Raises:
         OSError: the file cannot be read.
         ManagementError: every fault that was found in it.
     """
-    with path.open("rb") as file:
-        data = file.read(LIMIT + 1)
+    if data is None:
+        with path.open("rb") as file:
+            data = file.read(LIMIT + 1)
     if len(data) > LIMIT:
         raise _malformed(f"larger than {LIMIT} octets")
     if data.lstrip()[:1] == b"<":

@@ -40,7 +40,11 @@ class Running:
 
 
 def load(
-    schema: SchemaContext, files: StateFolder, init: Path | None, now: Callable[[], str]
+    schema: SchemaContext,
+    files: StateFolder,
+    now: Callable[[], str],
+    init: Path | None = None,
+    data: bytes | None = None,
 ) -> Running:
     """Read running.json, or else the init document, or else begin without configuration.
 
@@ -55,7 +59,7 @@ def load(
     if init is None:
         record = CommitRecord(id=files.last_id, time=now(), user="", door="start")
         return Running.of(record, valid_configuration(schema, ()))
-    return _begin(schema, files, init, now())
+    return _begin(schema, files, now(), init, data)
 
 
 def _restore(schema: SchemaContext, files: StateFolder, stored: Stored) -> Valid:
@@ -77,9 +81,11 @@ def _explain(schema: SchemaContext, document: bytes, otherwise: str) -> str:
     return otherwise
 
 
-def _begin(schema: SchemaContext, files: StateFolder, init: Path, time: str) -> Running:
+def _begin(
+    schema: SchemaContext, files: StateFolder, time: str, init: Path, data: bytes | None
+) -> Running:
     try:
-        valid = valid_configuration(schema, read_document(schema, init))
+        valid = valid_configuration(schema, read_document(schema, init, data))
     except OSError as error:
         raise _unusable(init, error, ExitCode.RESOURCE_MISSING) from None
     except ManagementError as error:

@@ -1,0 +1,174 @@
+"""The manager process: the datastore, its doors, and the exporter at the other end of the link."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flowexport_mgmt.app.exporter_link import ExporterComponent, ExporterLink, ExporterState
+from flowexport_mgmt.app.logging_component import LoggingComponent
+from flowexport_mgmt.app.process import End, run_child
+from flowexport_mgmt.app.settings import ChildSettings
+from flowexport_mgmt.errors import ExitCode, StartError
+from flowexport_mgmt.link.control_client import Control
+from flowexport_mgmt.observe import log
+
+if TYPE_CHECKING:
+    from flowexport_mgmt.datastore import Component, Datastore
+    from flowexport_mgmt.link.messages import Event
+    from flowexport_mgmt.north.http.door import HttpDoor
+    from flowexport_mgmt.north.netconf.door import NetconfDoor
+
+_logger = logging.getLogger(__name__)
+
+
+class Manager:
+    """Joins the datastore, the doors and the exporter, and leads them from start to end."""
+
+    def __init__(self, settings: ChildSettings, control_socket: socket.socket) -> None:
+        self._settings = settings
+        self._end = End()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._link = ExporterLink(
+            on_hello=lambda: self._spawn(self._reconcile()),
+            on_event=self._publish,
+            on_lost=lambda stuck: self._control.link_lost(stuck=stuck),
+        )
+        self._exporter = ExporterComponent(self._link)
+        self._control = Control(
+            control_socket,
+            on_link=self._link.open,
+            on_stop=self._end.ask,
+            on_closed=self._end.force,
+            on_reload=lambda: self._spawn(self._reload()),
+        )
+        self._datastore: Datastore | None = None
+        self._components: tuple[Component, ...] = ()
+        self._started = False
+
+    async def run(self) -> None:
+        """Start, serve until told to end, and stop.
+
+        Raises:
+            StartError: the configuration cannot be loaded, or the local socket not be opened.
+        """
+        self._control.start()
+        try:
+            await self._start()
+            await self._end.wait()
+        finally:
+            await self._stop()
+
+    async def _start(self) -> None:
+        # Late, so that privileges are given up before anything large is imported.
+        from flowexport_mgmt.datastore import Datastore  # noqa: PLC0415
+        from flowexport_mgmt.north.http.door import HttpDoor  # noqa: PLC0415
+        from flowexport_mgmt.north.netconf.door import NetconfDoor  # noqa: PLC0415
+        from flowexport_mgmt.schema.context import SchemaContext  # noqa: PLC0415
+
+        folders = self._settings.folders
+        datastore = Datastore(SchemaContext(), folders.state)
+        datastore.load(*self._read_init())
+        self._datastore = datastore
+        netconf = NetconfDoor(
+            datastore, self._control, state_folder=folders.state, local_socket=folders.socket
+        )
+        self._register(datastore, HttpDoor(datastore, self._control), netconf)
+        await datastore.start()
+        await self._open_local(netconf)
+        self._started = True
+        self._control.ready()
+        await self._reconcile()
+
+    def _read_init(self) -> tuple[Path | None, bytes | None]:
+        """Read the first configuration from the descriptor that the supervisor opened, if any."""
+        from flowexport_mgmt.datastore.documents import LIMIT  # noqa: PLC0415 - as in _start
+
+        if self._settings.init is None:
+            return None, None
+        path = Path(self._settings.init_name)
+        try:
+            with open(self._settings.init, "rb") as file:  # noqa: PTH123 - a descriptor
+                return path, file.read(LIMIT + 1)
+        except OSError as error:
+            raise StartError(f"{path}: {error.strerror}", ExitCode.RESOURCE_MISSING) from error
+
+    def _register(self, datastore: Datastore, http: HttpDoor, netconf: NetconfDoor) -> None:
+        own: tuple[Component, ...] = (LoggingComponent(self._adjust_logging), self._exporter)
+        self._components = (*own, http, netconf)
+        for component in own:
+            datastore.register(component)
+        datastore.register_state(
+            ExporterState(self._link, lambda: datastore.configuration.flow_export is not None)
+        )
+        http.register()
+        netconf.register()
+
+    async def _open_local(self, netconf: NetconfDoor) -> None:
+        path = self._settings.folders.socket
+        try:
+            await netconf.open_local()
+        except OSError as error:
+            raise StartError(f"{path}: {error.strerror}", ExitCode.RESOURCE_MISSING) from error
+
+    async def _stop(self) -> None:
+        for task in tuple(self._tasks):
+            task.cancel()
+        if self._datastore is not None:
+            await self._datastore.stop()
+        self._link.close()
+        self._control.close()
+
+    async def _reconcile(self) -> None:
+        """Bring an exporter that runs another commit up to date; one that runs ours is let be."""
+        datastore, commit = self._datastore, self._link.commit
+        if datastore is None or not self._started or commit in (None, datastore.record.id):
+            return
+        _logger.info("the exporter runs commit %s and gets commit %d", commit, datastore.record.id)
+        await datastore.restore(self._exporter)
+
+    async def _reload(self) -> None:
+        """Prepare every component again with the running configuration."""
+        try:
+            if self._datastore is not None and self._started:
+                self._exporter.again = True
+                for component in self._components:
+                    await self._datastore.restore(component)
+        finally:
+            self._control.reloaded()
+
+    def _adjust_logging(self, level: str, form: str) -> None:
+        log.adjust(level, form)
+        self._control.set_logging(level, form)
+
+    def _publish(self, event: Event) -> None:
+        if self._datastore is not None:
+            self._datastore.events.publish(event)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._take_result)
+
+    def _take_result(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _logger.error("a task of the manager failed", exc_info=error)
+
+
+async def _main(settings: ChildSettings, control_socket: socket.socket) -> None:
+    await Manager(settings, control_socket).run()
+
+
+def main() -> int:
+    """Run the manager process, without any capability."""
+    return run_child("manager", _main)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
