@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import contextlib
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lxml import etree
 
 from flowexport_mgmt.errors import ErrorTag, ManagementError
@@ -239,6 +243,12 @@ def test_an_xpath_filter_asks_only_for_the_top_nodes_that_it_names(
     expression: str, paths: tuple[str, ...]
 ) -> None:
     assert XPathFilter(expression, {"r": R, "s": S}).paths == paths
+
+
+@given(st.text(alphabet="/:ra[]()=@'\"|*. 1<>-+,$!and", max_size=24))
+def test_any_expression_gives_data_or_a_management_error(expression: str) -> None:
+    with contextlib.suppress(ManagementError):
+        xpath(expression)
 
 
 def test_the_filtered_document_is_left_as_it_was() -> None:

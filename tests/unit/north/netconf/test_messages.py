@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lxml import etree
 
 from flowexport_mgmt.errors import DecodeError, ErrorTag, ErrorType, Fault, ManagementError
@@ -40,6 +44,17 @@ def test_what_is_no_message_is_malformed(message: bytes) -> None:
         documents.parse(message)
     (fault,) = caught.value.faults
     assert (fault.tag, fault.type) == (ErrorTag.MALFORMED_MESSAGE, ErrorType.RPC)
+
+
+@given(
+    st.one_of(
+        st.binary(max_size=60),
+        st.text(alphabet="<>/!?-[]&;:=' \"arDOCTYPE\0\n", max_size=60).map(str.encode),
+    )
+)
+def test_any_octets_are_parsed_or_malformed(message: bytes) -> None:
+    with contextlib.suppress(ManagementError):
+        documents.parse(message)
 
 
 def test_comments_and_instructions_are_dropped_and_text_stays_whole() -> None:
