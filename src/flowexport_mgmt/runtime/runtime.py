@@ -32,13 +32,16 @@ class Runtime:
     """
 
     def __init__(
-        self, on_event: Callable[[Event], None], clock: Callable[[], Instant] = read_clock
+        self,
+        on_event: Callable[[Event], None],
+        clock: Callable[[], Instant] = read_clock,
+        source: CounterSource | None = None,
     ) -> None:
         self.commit = 0
         """The commit that runs; 0 for none."""
         self._on_event = on_event
         self._clock = clock
-        self._source = CounterSource(clock().unix_ns)
+        self._source = source or CounterSource(clock().unix_ns)
         self._pipeline = Pipeline(
             self._source, clock, functools.partial(self._tell_source, "counters")
         )
