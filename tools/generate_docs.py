@@ -6,6 +6,7 @@ Each module becomes a page: its tree, then a table for every container and list.
 
 from __future__ import annotations
 
+import functools
 import io
 import optparse
 import re
@@ -53,8 +54,9 @@ def render() -> dict[str, str]:
     return pages
 
 
+@functools.cache
 def load() -> list[Statement]:
-    """Parse and validate the modules of yang/.
+    """Parse and validate the modules of yang/, once: pyang's plugins cannot be loaded twice.
 
     Raises:
         SystemExit: a module has an error; each is named with its place.
