@@ -38,6 +38,10 @@ _SIGNATURES: Final = "ssh-ed25519,sk-*@openssh.com,ecdsa-sha2-nistp*,rsa-sha2-51
 _MAX_ATTEMPTS: Final = 20
 """Keys that a client may offer before it is disconnected: an agent may hold a few."""
 
+_KEEPALIVE: Final = 30
+_KEEPALIVES_LOST: Final = 3
+"""A client whose host is gone leaves its locks after 90 seconds, not when TCP gives up."""
+
 _MAX_CHANNELS: Final = 8
 _WINDOW: Final = 2 * 1024 * 1024
 _PACKET: Final = 32 * 1024
@@ -77,6 +81,8 @@ class SshServer:
             agent_forwarding=False,
             x11_forwarding=False,
             login_timeout=0,  # ours covers the hello too
+            keepalive_interval=_KEEPALIVE,
+            keepalive_count_max=_KEEPALIVES_LOST,
         )
 
     async def serve(self, listener: socket.socket) -> Stop:
