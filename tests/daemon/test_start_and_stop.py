@@ -82,7 +82,7 @@ def test_ssh_and_http_listen(daemon: Daemon) -> None:
         assert client.recv(4) == b"SSH-"
     with socket.create_connection(("127.0.0.1", daemon.http_port), 10) as client:
         client.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
-        assert client.recv(12) == b"HTTP/1.1 200"
+        assert client.recv(12).endswith(b" 200")
 
 
 def test_a_second_instance_is_refused_and_the_first_lives_on(daemon: Daemon) -> None:
