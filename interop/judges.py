@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import signal
 import subprocess
 from collections import defaultdict
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from interop.namespaces import Namespace, eventually, run
+from lxml import etree
 
 Totals = dict[tuple[int, str], int]
 """Sums by ifIndex and counter (``in-octets``, ``in-packets``, ``out-octets``, ``out-packets``)."""
@@ -60,6 +62,7 @@ class Capture:
 
     def __init__(self, space: Namespace, folder: Path) -> None:
         folder.mkdir()
+        self._space = space
         self._file = folder / "capture.pcap"
         log = folder / "log"
         command = ["dumpcap", "-q", "-P", "-i", "lo", "-f", "udp", "-w", str(self._file)]
@@ -68,17 +71,21 @@ class Capture:
         eventually(lambda: "Capturing on" in log.read_text(), "dumpcap starts")
 
     def stop(self) -> None:
-        """End the capture."""
+        """End the capture, once everything that was sent before is in its file."""
+        if self._process.poll() is not None:
+            return
+        mark = secrets.token_bytes(16)
+        with self._space.udp("127.0.0.1") as sender, self._space.udp("127.0.0.1") as sink:
+            sender.sendto(mark, sink.getsockname())
+        eventually(lambda: mark in self._file.read_bytes(), "the capture is written")
         stop(self._process)
 
     def rows(self, port: int, protocol: str, *fields: str, show: str = "") -> list[list[str]]:
         """Dissect the datagrams to a port; one row each, the values of a field joined by commas."""
-        command = ["tshark", "-n", "-r", str(self._file), "-d", f"udp.port=={port},{protocol}"]
-        command += ["-Y", f"udp.dstport=={port}" + (f" && ({show})" if show else "")]
-        command += ["-T", "fields", "-E", "separator=;", "-E", "aggregator=,"]
+        command = ["-T", "fields", "-E", "separator=;", "-E", "aggregator=,"]
         for field in fields:
             command += ["-e", field]
-        return [line.split(";") for line in run(*command).splitlines()]
+        return [line.split(";") for line in self._tshark(port, protocol, show, *command)]
 
     def faults(self, port: int, protocol: str) -> list[list[str]]:
         """List everything that tshark's experts remark on, notes included."""
@@ -87,14 +94,28 @@ class Capture:
     def totals(self, port: int) -> Totals:
         """Add up the counter records of NetFlow v9 or IPFIX, from the packet details."""
         totals: Totals = defaultdict(int)
-        fields = ("inputint", "outputint", "octets", "packets")
-        for row in self.rows(port, "cflow", *(f"cflow.{field}" for field in fields)):
-            columns = [list(map(int, filter(None, column.split(",")))) for column in row]
-            for ingress, egress, octets, packets in zip(*columns, strict=True):
-                side = "in" if ingress else "out"
-                totals[ingress or egress, f"{side}-octets"] += octets
-                totals[ingress or egress, f"{side}-packets"] += packets
+        details = "".join(self._tshark(port, "cflow", "", "-T", "pdml"))
+        for octets in etree.fromstring(details.encode()).iter("field"):
+            record = octets.getparent()
+            if octets.get("name") != "cflow.octets" or record is None:
+                continue
+            names = ("inputint", "outputint", "octets", "packets")
+            shown = {name: _shown(record, f"cflow.{name}") for name in names}
+            side = "in" if shown["inputint"] else "out"
+            interface = shown["inputint"] or shown["outputint"]
+            totals[interface, f"{side}-octets"] += shown["octets"]
+            totals[interface, f"{side}-packets"] += shown["packets"]
         return totals
+
+    def _tshark(self, port: int, protocol: str, show: str, *output: str) -> list[str]:
+        command = ["tshark", "-n", "-r", str(self._file), "-d", f"udp.port=={port},{protocol}"]
+        chosen = f"udp.dstport=={port}" + (f" && ({show})" if show else "")
+        return run(*command, "-Y", chosen, *output).splitlines()
+
+
+def _shown(record: etree._Element, name: str) -> int:
+    field = next(found for found in record.iterchildren("field") if found.get("name") == name)
+    return int(field.get("show") or 0)
 
 
 class Sfacctd:
