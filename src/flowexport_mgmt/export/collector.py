@@ -215,6 +215,8 @@ class Collector:
         if self._transfers:
             return
         done, self._round = self._round, _Round()
+        if done.reported:
+            self.session.restart()  # whoever listens there next has seen no template
         if not done.error:
             self._set(OperStatus.UP)
         elif done.accepted and not done.reported:

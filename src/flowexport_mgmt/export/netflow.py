@@ -45,7 +45,7 @@ class TemplateSession(Session):
     def configure(self, config: Collector) -> None:
         """Take changed settings; option data that is switched on goes out with its template."""
         if config.interface_options and not self._config.interface_options:
-            self.restart()
+            self._clock.hasten()
         super().configure(config)
         self._clock.configure(config.template_refresh)
 
@@ -60,7 +60,7 @@ class TemplateSession(Session):
 
     def restart(self) -> None:
         """Send templates and option data with the next poll."""
-        self._clock.restart()
+        self._clock.owe()
 
     def settle(self, output: Output, *, delivered: bool, now: Instant) -> None:
         """Send templates and option data that did not get out again soon."""

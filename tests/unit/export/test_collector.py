@@ -104,6 +104,15 @@ def test_down_while_the_network_reports_that_nobody_listens() -> None:
     assert life.collector.statistics.failures == {"ECONNREFUSED": 1}
 
 
+def test_who_did_not_listen_gets_templates_with_every_poll_until_it_does() -> None:
+    sender = Script(0, errno.ECONNREFUSED, errno.ECONNREFUSED)
+    sender.reports = True
+    life = life_with(sender, "ipfix")
+    for second in range(6):
+        life.export(second)
+    assert life.collector.statistics.templates == 2 * 3
+
+
 def test_a_socket_whose_network_is_gone_is_opened_again() -> None:
     with receiver() as peer:
         sender = Script(errno.ENETUNREACH)

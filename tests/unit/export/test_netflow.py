@@ -109,6 +109,17 @@ def test_templates_that_did_not_get_out_are_sent_again(protocol: str) -> None:
 
 
 @PROTOCOLS
+def test_a_restart_brings_templates_with_the_next_poll_and_not_before(protocol: str) -> None:
+    session = session_of(protocol)
+    session.encode(make_batch({3: 1}), at(0))
+    session.restart()
+    assert session.due == at(600).monotonic
+    outputs = session.encode(make_batch({3: 2}, second=1), at(1))
+    assert contents(outputs) == [Content.TEMPLATES, Content.COUNTERS]
+    assert contents(session.encode(make_batch({3: 2}, second=2), at(2))) == [Content.COUNTERS]
+
+
+@PROTOCOLS
 def test_names_are_sent_again_when_interfaces_change(protocol: str) -> None:
     session, reader = session_of(protocol), Reader()
     reader.read(session.encode(make_batch({3: 1}, names=("a",)), at(0)))
@@ -128,6 +139,7 @@ def test_names_can_be_switched_off_and_on(protocol: str) -> None:
     assert templates(outputs) == 1
     assert reader.read(outputs)[0].records == ()
     session.configure(config(protocol, interface_options=True))
+    assert session.due < at(0).monotonic
     outputs = session.encode(make_batch({3: 1}, second=1), at(1))
     assert templates(outputs) == 2
     assert len(reader.records(outputs, "options")) == 1

@@ -35,9 +35,12 @@ def test_a_changed_refresh_counts_from_the_latest() -> None:
     assert clock.due == 15.0
 
 
-def test_a_restart_is_due_at_once() -> None:
+def test_what_is_owed_waits_for_data_and_what_is_hastened_does_not() -> None:
     clock = TemplateClock(600)
     clock.note_sent(10.0)
-    clock.restart()
-    assert clock.owed
-    assert clock.due == -math.inf
+    clock.owe()
+    assert (clock.due, clock.owed) == (610.0, True)
+    clock.hasten()
+    assert (clock.due, clock.owed) == (-math.inf, True)
+    clock.note_sent(11.0)
+    assert (clock.due, clock.owed) == (611.0, False)
