@@ -18,7 +18,7 @@ from tools.demo.world import PROTOCOLS, World
 from flowexport_mgmt.collect.view import View
 
 _PLAIN_WIDTH = 120
-_PICTURE_WIDTH, _PICTURE_LINES = 112, 30
+_PICTURE_WIDTH, _PICTURE_LINES = 120, 30
 _REFRESH = 0.25
 _PLAIN_REFRESH = 5.0
 
