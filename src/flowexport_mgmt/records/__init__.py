@@ -7,5 +7,16 @@ from flowexport_mgmt.records.counters import (
     CounterBatch,
 )
 from flowexport_mgmt.records.datagrams import Datagrams
+from flowexport_mgmt.records.flows import FlowBatch
+from flowexport_mgmt.records.samples import Route, SampleBatch
 
-__all__ = ["COUNTER_DTYPE", "UNKNOWN32", "UNKNOWN64", "CounterBatch", "Datagrams"]
+__all__ = [
+    "COUNTER_DTYPE",
+    "UNKNOWN32",
+    "UNKNOWN64",
+    "CounterBatch",
+    "Datagrams",
+    "FlowBatch",
+    "Route",
+    "SampleBatch",
+]
