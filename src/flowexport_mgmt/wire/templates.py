@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from flowexport_mgmt.wire.elements import ELEMENTS
 
+_ENTERPRISE = 0x8000
 _UNSIGNED = {1: "u1", 2: ">u2", 4: ">u4", 8: ">u8"}
 
 
@@ -65,10 +66,16 @@ def template(id_: int, *fields: tuple[int, int], scopes: tuple[Field, ...] = ())
 
 
 def template_numbers(item: Template) -> Iterator[int]:
-    """Yield element and length of each field, scopes first, as a template record lists them."""
+    """Yield the numbers of 16 bits that a template record lists: its fields, scopes first.
+
+    Each is element and length, and of an enterprise (IPFIX) the two halves of its number.
+    """
     for specifier in (*item.scopes, *item.fields):
-        yield specifier.element
-        yield specifier.length
+        if not specifier.enterprise:
+            yield from (specifier.element, specifier.length)
+            continue
+        yield from (specifier.element | _ENTERPRISE, specifier.length)
+        yield from divmod(specifier.enterprise, 1 << 16)
 
 
 @dataclass(frozen=True, slots=True)
