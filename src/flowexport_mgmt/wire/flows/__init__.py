@@ -1,0 +1,1 @@
+"""Flow records as NetFlow v9 and IPFIX carry them: columns, layouts, templates."""
