@@ -5,18 +5,21 @@ from __future__ import annotations
 from typing import Final
 
 from flowexport_mgmt.errors import DecodeError
-from flowexport_mgmt.wire import ipfix, netflow9, sflow5
+from flowexport_mgmt.wire import ipfix, netflow5, netflow9, sflow5
 from flowexport_mgmt.wire.messages import Message, Source
 
 _SFLOW: Final = b"\0\0"  # the upper half of its version, which has 32 bits
 _SFLOW5: Final = b"\0\0\0\x05"
+_NETFLOW5: Final = b"\0\x05"
 _NETFLOW9: Final = b"\0\x09"
 _IPFIX: Final = b"\0\x0a"
+
+_AnyDecoder = sflow5.Decoder | netflow5.Decoder | netflow9.Decoder | ipfix.Decoder
 
 
 def recognise(data: bytes) -> bool:
     """Tell whether a datagram begins like one that can be decoded."""
-    return data[:2] in {_NETFLOW9, _IPFIX} or data[:4] == _SFLOW5
+    return data[:2] in {_NETFLOW5, _NETFLOW9, _IPFIX} or data[:4] == _SFLOW5
 
 
 class Decoder:
@@ -27,8 +30,9 @@ class Decoder:
     """
 
     def __init__(self) -> None:
-        self._decoders: dict[bytes, sflow5.Decoder | netflow9.Decoder | ipfix.Decoder] = {
+        self._decoders: dict[bytes, _AnyDecoder] = {
             _SFLOW: sflow5.Decoder(),
+            _NETFLOW5: netflow5.Decoder(),
             _NETFLOW9: netflow9.Decoder(),
             _IPFIX: ipfix.Decoder(),
         }

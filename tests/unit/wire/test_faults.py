@@ -183,7 +183,7 @@ SFLOW = [
     stream("uptime-back", 0, sflow_datagram(), sflow_datagram(sequence=2, uptime_ms=99_999)),
 ]  # fmt: skip - a line for each stream
 
-OTHER = [stream("version", 0, b""), stream("version", 0, u16(5, 1) + bytes(68))]
+OTHER = [stream("version", 0, b""), stream("version", 0, u16(7, 1) + bytes(68))]
 
 
 def name(case: Stream) -> str:
