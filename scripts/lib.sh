@@ -6,7 +6,7 @@ VENV="$ROOT/.venv"
 # shellcheck disable=SC2034  # read by the scripts that source this file
 BIN="$VENV/bin"
 
-say() { printf '%s\n' "$*"; }
+say() { printf '%s\n' "$@"; }
 
 die() {
     printf 'error: %s\n' "$*" >&2
