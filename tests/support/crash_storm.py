@@ -21,7 +21,7 @@ from pathlib import Path
 
 from lxml import etree
 from tests.support.conditions import wait_until
-from tests.support.daemon import Collector, Daemon
+from tests.support.daemon import Collector, Daemon, flow_export
 from tests.support.netconf import FE, RpcError
 
 _VICTIMS = ("supervisor", "manager", "exporter")
@@ -45,7 +45,7 @@ class Storm:
     def run(self, kills: int) -> None:
         """Kill so many times; AssertionError says what did not hold."""
         try:
-            self._commit(0)
+            assert self._commit(0), self._report()
             for _ in range(kills):
                 self._round()
         finally:
@@ -83,9 +83,9 @@ class Storm:
 
     def _commit(self, number: int) -> bool:
         """Set one number in two collectors with one commit; whether that was confirmed."""
-        config = "".join(
-            self._collector.xml(name, sub_agent_id=sub_agent, rate_limit=number + 1000)
-            for sub_agent, name in enumerate(("a", "b")))
+        config = flow_export(*(
+            self._collector.entry(name, sub_agent_id=sub_agent, rate_limit=number + 1000)
+            for sub_agent, name in enumerate(("a", "b"))))
         with contextlib.suppress(OSError, RpcError, AssertionError):
             self._daemon.commit(config)
             return True

@@ -23,6 +23,11 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
         return int(probe.getsockname()[1])
 
 
+def flow_export(*entries: str) -> str:
+    """Write a configuration of collectors."""
+    return f'<flow-export xmlns="{FE}">{"".join(entries)}</flow-export>'
+
+
 class Collector:
     """A UDP socket that takes what the exporter sends to it."""
 
@@ -46,13 +51,16 @@ class Collector:
             return waiting
 
     def xml(self, name: str, protocol: str = "sflow", **leaves: object) -> str:
-        """Write the configuration that sends to this collector every second."""
+        """Write a configuration that sends to this collector every second."""
+        return flow_export(self.entry(name, protocol, **leaves))
+
+    def entry(self, name: str, protocol: str = "sflow", **leaves: object) -> str:
+        """Write the list entry of `xml`."""
         given = {"address": "127.0.0.1", "port": self.port, "protocol": protocol,
                  "polling-interval": 1}
         given |= {leaf.replace("_", "-"): value for leaf, value in leaves.items()}
         inner = "".join(f"<{leaf}>{value}</{leaf}>" for leaf, value in given.items())
-        return (f'<flow-export xmlns="{FE}"><collector><name>{name}</name>{inner}</collector>'
-                "</flow-export>")
+        return f"<collector><name>{name}</name>{inner}</collector>"
 
     def __enter__(self) -> Self:
         return self
