@@ -130,6 +130,15 @@ class World:
                 received[key.protocol] += exporter.datagrams
         return received
 
+    def is_idle(self) -> bool:
+        """Say whether no collector saw any interface count anything."""
+        return not any(
+            direction.octets
+            for exporter in self.report.tally.exporters.values()
+            for interface in exporter.interfaces.values()
+            for direction in interface.directions
+        )
+
     def _first_configuration(self) -> dict[str, Any]:
         key = asyncssh.generate_private_key("ssh-ed25519", comment=USER)
         self._key.touch(mode=0o600)
