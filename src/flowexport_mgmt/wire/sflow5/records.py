@@ -9,6 +9,7 @@ from typing import Final
 
 from flowexport_mgmt.wire.messages import Faults, Value
 from flowexport_mgmt.wire.sflow5.encode import IF_COUNTERS, IF_COUNTERS_DTYPE
+from flowexport_mgmt.wire.sflow5.extended import COUNTER_READERS, FLOW_READERS
 from flowexport_mgmt.wire.sflow5.xdr import Reader
 
 _IF_NAMES: Final = IF_COUNTERS_DTYPE.names or ()
@@ -59,7 +60,7 @@ def _read_raw_header(record: Reader, fields: dict[str, Value]) -> None:
 
 
 COUNTER_RECORDS: Final = RecordTable(
-    readers={IF_COUNTERS: _read_if_counters},
+    readers={IF_COUNTERS: _read_if_counters, **COUNTER_READERS},
     lengths={
         IF_COUNTERS: 88,
         2: 52,  # ethernet
@@ -71,7 +72,7 @@ COUNTER_RECORDS: Final = RecordTable(
 )
 
 FLOW_RECORDS: Final = RecordTable(
-    readers={1: _read_raw_header},
+    readers={1: _read_raw_header, **FLOW_READERS},
     lengths={
         2: 24,  # sampled Ethernet
         3: 32,  # sampled IPv4

@@ -1,0 +1,214 @@
+"""Flow samples of sFlow v5: sampled packets with what was found out about them."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowexport_mgmt.errors import EncodeError
+from flowexport_mgmt.records import Datagrams
+from flowexport_mgmt.records.samples import HEADER_ETHERNET, SampleBatch
+from flowexport_mgmt.wire import ragged
+from flowexport_mgmt.wire.paging import slices
+from flowexport_mgmt.wire.ragged import Octets, Positions
+from flowexport_mgmt.wire.sflow5.headers import header_size, make_headers
+from flowexport_mgmt.wire.sflow5.routes import RouteRecords
+
+FLOW_SAMPLE_EXPANDED: Final = 3
+RAW_HEADER: Final = 1
+EXTENDED_SWITCH: Final = 1001
+
+_FCS: Final = 4  # octets of the frame check sequence, which is counted and stripped
+_LEAST_HEADER: Final = 64  # octets of a packet that are sent at least, if it has them
+_MAX_DATAGRAM: Final = 0xFFFF
+
+
+def _words(*names: str) -> np.dtype[np.void]:
+    dtype: np.dtype[np.void] = np.dtype([(name, ">u4") for name in names])
+    return dtype
+
+
+_HEAD: Final = _words(
+    "format",
+    "length",
+    "sequence",
+    "source_type",  # 0, ifIndex
+    "source",
+    "rate",
+    "pool",
+    "drops",
+    "input_format",  # 0, ifIndex
+    "in_if",
+    "output_format",
+    "out_if",
+    "records",
+    "record_format",
+    "record_length",
+    "header_protocol",
+    "frame_length",
+    "stripped",
+    "header_length",
+)
+"""A sample as far as the packet's first octets, which the raw header record ends with."""
+
+_RAW_HEADER_FIELDS: Final = 16  # octets of the raw header record before the packet's own
+_COPIED: Final = ("source", "rate", "pool", "drops", "in_if", "out_if", "header_protocol")
+
+_SWITCH: Final = _words("format", "length", "src_vlan", "src_priority", "dst_vlan", "dst_priority")
+
+
+def encode_flow_samples(
+    batch: SampleBatch,
+    sequences: NDArray[np.uint32],
+    *,
+    agent: IPv4Address | IPv6Address,
+    sub_agent_id: int,
+    sequence: int,
+    uptime_ms: int,
+    max_size: int,
+) -> Datagrams:
+    """Encode one expanded flow sample per packet, as many to a datagram as fit.
+
+    A sample holds the raw header, then an extended switch record when the packet has a VLAN, then
+    router and gateway records when it has a route. Where a datagram has no room for all of it, a
+    route's communities, then its gateway record are left out and the packet's octets are cut.
+
+    Args:
+        batch: the packets.
+        sequences: shape (N,), the sequence number of each packet's sample in its source.
+        agent: the agent address.
+        sub_agent_id: tells agents that share an address apart.
+        sequence: the sequence number of the first datagram; each datagram advances it by one.
+        uptime_ms: milliseconds since boot, sent modulo 2^32.
+        max_size: octets of the largest datagram.
+
+    Raises:
+        EncodeError: a datagram has no room for a sample of 64 octets of a packet.
+    """
+    head = header_size(agent)
+    room = (min(max_size, _MAX_DATAGRAM) & ~3) - head
+    plan = _Plan(batch, room)
+    counts = ragged.page(plan.sizes, room)
+    ends = np.cumsum(plan.sizes)
+    samples_before = np.cumsum(counts)
+    page_ends = ends[samples_before - 1] + head * np.arange(1, len(counts) + 1)
+    buffer = np.zeros(int(page_ends[-1]) if len(counts) else 0, np.uint8)
+    headers = make_headers(
+        counts,
+        agent=agent,
+        sub_agent_id=sub_agent_id,
+        sequence=sequence,
+        uptime_ms=uptime_ms,
+    )
+    _put(buffer, np.concatenate(([0], page_ends))[:-1], headers)
+    to = ends - plan.sizes + head * np.repeat(np.arange(1, len(counts) + 1), counts)
+    _write(buffer, to, batch, sequences, plan)
+    return Datagrams(
+        buffer.data.toreadonly(),
+        (0, *page_ends.tolist()),
+        tuple(counts.tolist()),
+        (0,) * len(counts),
+    )
+
+
+class _Plan:
+    """What each sample holds and how long it is; all arrays have one entry per packet."""
+
+    def __init__(self, batch: SampleBatch, room: int) -> None:
+        limit = room - _HEAD.itemsize - _SWITCH.itemsize - _LEAST_HEADER
+        if limit < 0:
+            raise EncodeError(f"a sample of {_LEAST_HEADER} octets does not fit {room} octets")
+        self.routes = RouteRecords(batch.routes, batch.own_as, limit)
+        none = np.full(len(batch), -1)
+        self.route = none if batch.route is None else batch.route
+        self.has_switch = _has_switch(batch)
+        switch = self.has_switch * _SWITCH.itemsize
+        routed = self.routes.sizes[self.route]
+        self.header_lengths = np.minimum(batch.lengths, room - _HEAD.itemsize - switch - routed)
+        self.padded = (self.header_lengths + 3) & ~3
+        self.switch_at = _HEAD.itemsize + self.padded
+        self.route_at = self.switch_at + switch
+        self.sizes = self.route_at + routed
+        self.records = 1 + self.has_switch + self.routes.counts[self.route]
+
+
+def _has_switch(batch: SampleBatch) -> NDArray[np.bool_]:
+    tagged = np.zeros(len(batch), np.bool_)
+    for vlan in (batch.src_vlan, batch.dst_vlan):
+        if vlan is not None:
+            tagged |= vlan > 0
+    return tagged
+
+
+def _write(
+    buffer: Octets, to: Positions, batch: SampleBatch, sequences: NDArray[np.uint32], plan: _Plan
+) -> None:
+    """Write each sample to its place; what fills the last word of a packet is 0 already."""
+    columns = _columns(batch, sequences, plan)
+    for part in slices(len(batch)):
+        heads = np.zeros(len(to[part]), _HEAD)
+        for name, values in columns.items():
+            heads[name] = values[part] if isinstance(values, np.ndarray) else values
+        _put(buffer, to[part], heads)
+    octets = np.ascontiguousarray(batch.buffer)
+    ragged.copy(buffer, to + _HEAD.itemsize, octets, batch.offsets, plan.header_lengths)
+    _write_switch(buffer, to + plan.switch_at, batch, plan.has_switch)
+    _write_routes(buffer, to + plan.route_at, batch, plan)
+
+
+def _columns(
+    batch: SampleBatch, sequences: NDArray[np.uint32], plan: _Plan
+) -> dict[str, NDArray[Any] | int]:
+    fcs = (batch.header_protocol == HEADER_ETHERNET) * np.uint32(_FCS)
+    return {
+        **{name: getattr(batch, name) for name in _COPIED},
+        "format": FLOW_SAMPLE_EXPANDED,
+        "length": plan.sizes - 8,
+        "sequence": sequences,
+        "records": plan.records,
+        "record_format": RAW_HEADER,
+        "record_length": plan.padded + _RAW_HEADER_FIELDS,
+        "frame_length": batch.frame_length + fcs,
+        "stripped": fcs if batch.stripped is None else batch.stripped + fcs,
+        "header_length": plan.header_lengths,
+    }
+
+
+def _write_switch(
+    buffer: Octets, to: Positions, batch: SampleBatch, chosen: NDArray[np.bool_]
+) -> None:
+    if not chosen.any():
+        return
+    records = np.zeros(int(chosen.sum()), _SWITCH)
+    records["format"] = EXTENDED_SWITCH
+    records["length"] = _SWITCH.itemsize - 8
+    for name in ("src_vlan", "src_priority", "dst_vlan", "dst_priority"):
+        values = getattr(batch, name)
+        if values is not None:
+            records[name] = values[chosen]
+    _put(buffer, to[chosen], records)
+
+
+def _write_routes(buffer: Octets, to: Positions, batch: SampleBatch, plan: _Plan) -> None:
+    if not len(batch.routes):
+        return
+    routes, route = plan.routes, plan.route
+    ragged.copy(buffer, to, routes.octets, routes.at[route], routes.sizes[route])
+    words = buffer.view(">u4")  # datagrams and all that is in them are whole words
+    for values, positions, further in (
+        (batch.src_mask, routes.src_mask, 0),
+        (batch.src_as, routes.src_as, 0),
+        (batch.src_peer_as, routes.src_as, 4),
+    ):
+        if values is not None:
+            chosen = positions[route] >= 0
+            words[(to + positions[route] + further)[chosen] >> 2] = values[chosen]
+
+
+def _put(buffer: Octets, to: Positions, rows: NDArray[np.void]) -> None:
+    """Put each row to its position."""
+    width = rows.dtype.itemsize
+    ragged.windows(buffer, width)[to] = rows.view(f"V{width}")

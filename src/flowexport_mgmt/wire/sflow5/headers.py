@@ -1,0 +1,51 @@
+"""Headers of sFlow v5 datagrams."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+_VERSION: Final = 5
+_NAMES: Final = (
+    "version",
+    "address_type",
+    "agent",
+    "sub_agent_id",
+    "sequence",
+    "uptime",
+    "samples",
+)
+ADDRESS_TYPES: Final = {4: 1, 6: 2}
+"""How the type of an address is written, by version."""
+
+
+def header_size(agent: IPv4Address | IPv6Address) -> int:
+    """Give the octets of a datagram's header."""
+    return 24 + agent.max_prefixlen // 8
+
+
+def make_headers(
+    samples: NDArray[np.int64],
+    *,
+    agent: IPv4Address | IPv6Address,
+    sub_agent_id: int,
+    sequence: int,
+    uptime_ms: int,
+) -> NDArray[np.void]:
+    """Make the headers of datagrams that hold so many samples each.
+
+    ``sequence`` numbers the first; ``uptime_ms`` is milliseconds since boot, sent modulo 2^32.
+    """
+    types = {"agent": f"V{agent.max_prefixlen // 8}"}
+    headers = np.zeros(len(samples), [(name, types.get(name, ">u4")) for name in _NAMES])
+    headers["version"] = _VERSION
+    headers["address_type"] = ADDRESS_TYPES[agent.version]
+    headers["agent"] = np.void(agent.packed)
+    headers["sub_agent_id"] = sub_agent_id
+    headers["sequence"] = (sequence + np.arange(len(samples))) & 0xFFFFFFFF
+    headers["uptime"] = uptime_ms & 0xFFFFFFFF
+    headers["samples"] = samples
+    return headers
