@@ -10,6 +10,7 @@ from typing import Final
 
 from rich.console import Console
 from rich.live import Live
+from rich.text import Text
 
 from flowexport_mgmt.collect.report import Report
 from flowexport_mgmt.collect.view import View
@@ -23,7 +24,7 @@ async def drawing(report: Report, listening: list[str]) -> AsyncIterator[None]:
     console = Console()
     view = View(report.tally, listening, time.time_ns())
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
-        report.complain = lambda line: console.print(line, style="red", markup=False)
+        report.complain = lambda line: console.print(Text(line, "red"), soft_wrap=True)
         task = asyncio.create_task(_refresh(live, view))
         try:
             yield
