@@ -10,8 +10,8 @@ from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 from flowexport_mgmt.wire.messages import Faults
 
 _MODULUS: Final = 1 << 32
-_LATE: Final = 64
-"""A number that lies this little behind is a late or repeated datagram, farther back a restart."""
+_LATE: Final = 64  # a number that lies farther behind is no late or repeated datagram
+_FIRST: Final = 1  # sFlow begins with 1, the others with 0
 
 
 class _Weighed(Protocol):
@@ -63,9 +63,15 @@ class Step(NamedTuple):
 
 @dataclass(slots=True)
 class Sequence:
-    """A sequence number modulo 2^32, and what it should be next."""
+    """A sequence number modulo 2^32, and what it should be next.
+
+    A number that lies behind is late, and changes nothing, unless it tells of a restart: it is a
+    first number and not the latest again, it lies far behind, or it follows on a late one.
+    """
 
     expected: int | None = None
+    _latest: int | None = None
+    _after_late: int | None = None
 
     def check(self, number: int, advance: int | None, faults: Faults, *, what: str) -> Step:
         """Compare a received number with the expected one.
@@ -80,15 +86,22 @@ class Sequence:
             How many numbers are missing before this one, and whether it came late.
         """
         ahead = 0 if self.expected is None else modular(number, self.expected)
+        following = None if advance is None else (number + advance) % _MODULUS
         if ahead > 0:
             faults.add("sequence-gap", f"{ahead} {what} lost before number {number}")
-        elif -_LATE <= ahead < 0:
-            faults.add("sequence-late", f"number {number} of {what} again or out of order")
-            return Step(0, late=True)
-        elif ahead < 0:
+        elif ahead < 0 and self._restarted(number, ahead):
             faults.add("sequence-restart", f"the number of {what} fell back to {number}")
-        self.expected = None if advance is None else (number + advance) % _MODULUS
+        elif ahead < 0:
+            faults.add("sequence-late", f"number {number} of {what} again or out of order")
+            self._after_late = following
+            return Step(0, late=True)
+        self.expected, self._latest, self._after_late = following, number, None
         return Step(max(ahead, 0), late=False)
+
+    def _restarted(self, number: int, ahead: int) -> bool:
+        if number == self._latest:
+            return False
+        return ahead < -_LATE or number <= _FIRST or number == self._after_late
 
 
 def modular(a: int, b: int) -> int:

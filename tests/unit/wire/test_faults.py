@@ -77,6 +77,7 @@ NETFLOW9 = [
     stream("sequence-gap", 0, v9_packet(V9_TEMPLATE, count=1), v9_packet(count=0, sequence=3)),
     stream("sequence-late", 0, v9_packet(count=0, sequence=9), v9_packet(count=0, sequence=9)),
     stream("sequence-restart", 0, v9_packet(count=0, sequence=900), v9_packet(count=0)),
+    stream("sequence-restart", 0, v9_packet(count=0, sequence=9), v9_packet(count=0)),
     stream("end-before-start", 44,
            v9_packet(V9_TEMPLATE, one_set(300, u32(500, 95_000, 90_000)), count=2)),
     stream("end-after-export", 44,

@@ -90,6 +90,30 @@ def test_a_number_far_back_is_a_restart() -> None:
     assert check(sequence, 36) == (Step(0, late=False), [])
 
 
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_first_number_is_a_restart(number: int) -> None:
+    sequence = Sequence(expected=10)
+    assert check(sequence, number) == (Step(0, late=False), ["sequence-restart"])
+    assert check(sequence, number + 1) == (Step(0, late=False), [])
+
+
+def test_a_number_that_follows_on_a_late_one_is_a_restart() -> None:
+    sequence = Sequence(expected=10)
+    assert check(sequence, 3)[1] == ["sequence-late"]
+    assert check(sequence, 4) == (Step(0, late=False), ["sequence-restart"])
+    assert check(sequence, 5) == (Step(0, late=False), [])
+
+
+def test_late_numbers_that_do_not_follow_one_another_stay_late() -> None:
+    sequence = Sequence(expected=10)
+    assert [check(sequence, number)[1] for number in (3, 10, 4, 11)] == [
+        ["sequence-late"],
+        [],
+        ["sequence-late"],
+        [],
+    ]
+
+
 def test_nothing_is_expected_after_what_could_not_be_counted() -> None:
     sequence = Sequence(expected=100)
     assert check(sequence, 100, None) == (Step(0, late=False), [])
