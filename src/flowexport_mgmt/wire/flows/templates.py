@@ -66,7 +66,6 @@ _ADDRESSES: Final = {
         Cell(13, 1, column("dst_mask")),
         Cell(15, 4, column("next_hop")),
         Cell(18, 4, column("bgp_next_hop")),
-        Cell(32, 2, column("icmp")),
     ),
     6: (
         Cell(27, 16, column("src")),
@@ -75,7 +74,6 @@ _ADDRESSES: Final = {
         Cell(30, 1, column("dst_mask")),
         Cell(62, 16, column("next_hop")),
         Cell(63, 16, column("bgp_next_hop")),
-        Cell(139, 2, column("icmp")),
     ),
 }
 _CONTEXT: Final = (
@@ -90,6 +88,7 @@ _CONTEXT: Final = (
     Cell(58, 2, column("vlan")),
     Cell(234, 4, column("vrf")),
 )
+_ICMP: Final = {4: Cell(32, 2, column("icmp")), 6: Cell(139, 2, column("icmp"))}
 _TRANSLATED: Final = {
     4: (Cell(225, 4, take.translated("src")), Cell(226, 4, take.translated("dst"))),
     6: (Cell(281, 16, take.translated("src")), Cell(282, 16, take.translated("dst"))),
@@ -157,26 +156,33 @@ class FlowTemplates:
         return family[batch.version]
 
 
-def _extended(id_: int, version: _Version, own: tuple[Cell, ...], *more: Cell) -> FlowLayout:
-    """Put a layout together: what all have, what is the protocol's own, what is the variant's."""
-    return FlowLayout(id_, (*_COUNTS, *_ADDRESSES[version], *_CONTEXT, *own, *more))
+def _extended9(id_: int, version: _Version, *more: Cell) -> FlowLayout:
+    """Put a layout of NetFlow v9 together: what all have, then what is the variant's own.
+
+    Its ICMP_TYPE (32) is of any family; ICMP travels as destination port as well.
+    """
+    ports = (Cell(11, 2, take.destination_port), Cell(32, 2, column("icmp")))
+    return FlowLayout(id_, (*_COUNTS, *ports, *_ADDRESSES[version], *_CONTEXT, *_UPTIMES, *more))
+
+
+def _extended10(id_: int, version: _Version, *more: Cell) -> FlowLayout:
+    """Put a layout of IPFIX together."""
+    ports = (Cell(11, 2, column("dst_port")), _ICMP[version])
+    return FlowLayout(id_, (*_COUNTS, *ports, *_ADDRESSES[version], *_CONTEXT, *_UNIX_TIMES, *more))
 
 
 def _translated(version: _Version) -> tuple[Cell, ...]:
     return (*_TRANSLATED[version], *_TRANSLATED_PORTS)
 
 
-_OWN9: Final = (Cell(11, 2, take.destination_port), *_UPTIMES)
-_OWN10: Final = (Cell(11, 2, column("dst_port")), *_UNIX_TIMES)
-
 NETFLOW9: Final = FlowTemplates(
     classic=FlowLayout(256, (*_CLASSIC, _UPTIMES[1], _UPTIMES[0])),
-    plain={4: _extended(258, 4, _OWN9), 6: _extended(259, 6, _OWN9)},
+    plain={4: _extended9(258, 4), 6: _extended9(259, 6)},
     translated={
-        4: _extended(260, 4, _OWN9, *_translated(4)),
-        6: _extended(261, 6, _OWN9, *_translated(6)),
+        4: _extended9(260, 4, *_translated(4)),
+        6: _extended9(261, 6, *_translated(6)),
     },
-    sampled={4: _extended(264, 4, _OWN9, _INTERVAL), 6: _extended(265, 6, _OWN9, _INTERVAL)},
+    sampled={4: _extended9(264, 4, _INTERVAL), 6: _extended9(265, 6, _INTERVAL)},
     biflow={},
 )
 """NetFlow v9 (RFC 3954). Times are milliseconds since boot, ICMP travels as destination port too;
@@ -184,18 +190,18 @@ a sampled record says the rate itself."""
 
 IPFIX: Final = FlowTemplates(
     classic=FlowLayout(256, (*_CLASSIC, *_UNIX_TIMES)),
-    plain={4: _extended(258, 4, _OWN10), 6: _extended(259, 6, _OWN10)},
+    plain={4: _extended10(258, 4), 6: _extended10(259, 6)},
     translated={
-        4: _extended(260, 4, _OWN10, *_translated(4)),
-        6: _extended(261, 6, _OWN10, *_translated(6)),
+        4: _extended10(260, 4, *_translated(4)),
+        6: _extended10(261, 6, *_translated(6)),
     },
     sampled={
-        4: _extended(264, 4, _OWN10, _SELECTOR, _INTERVAL),
-        6: _extended(265, 6, _OWN10, _SELECTOR, _INTERVAL),
+        4: _extended10(264, 4, _SELECTOR, _INTERVAL),
+        6: _extended10(265, 6, _SELECTOR, _INTERVAL),
     },
     biflow={
-        4: _extended(262, 4, _OWN10, *_translated(4), *_BIFLOW),
-        6: _extended(263, 6, _OWN10, *_translated(6), *_BIFLOW),
+        4: _extended10(262, 4, *_translated(4), *_BIFLOW),
+        6: _extended10(263, 6, *_translated(6), *_BIFLOW),
     },
 )
 """IPFIX (RFC 7011, RFC 5103). Times are Unix milliseconds. A sampled record names its selector,
