@@ -72,11 +72,18 @@ def _table(results: list[Result]) -> Iterator[str]:
                 f"{one.target:>9.2f}x  {verdict}"
             )
         if len(same) > 1:
-            yield f"{'':<28}cost grows with size to the power of {_exponent(same):.2f}"
+            ours, theirs = _exponents(same)
+            yield (
+                f"{'':<28}cost grows with size to the power of {ours:.2f},"
+                f" the reference's of {theirs:.2f}"
+            )
 
 
-def _exponent(same: list[Result]) -> float:
-    return growth([one.size for one in same], [one.ours.cpu for one in same])
+def _exponents(same: list[Result]) -> tuple[float, float]:
+    """Give the growth of our cost and of the reference's."""
+    sizes = [one.size for one in same]
+    ours = growth(sizes, [one.ours.cpu for one in same])
+    return ours, growth(sizes, [one.theirs.cpu for one in same])
 
 
 def _write(path: Path, results: list[Result]) -> None:
@@ -88,7 +95,7 @@ def _write(path: Path, results: list[Result]) -> None:
             for one in results
         ],
         "exponents": {
-            case: _exponent(same)
+            case: dict(zip(("ours", "reference"), _exponents(same), strict=True))
             for case, group in itertools.groupby(results, lambda result: result.case)
             if len(same := list(group)) > 1
         },
