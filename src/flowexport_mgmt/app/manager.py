@@ -7,6 +7,7 @@ import logging
 import socket
 import sys
 from collections.abc import Coroutine
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,7 @@ class Manager:
             on_reload=lambda: self._spawn(self._reload()),
         )
         self._datastore: Datastore | None = None
-        self._components: tuple[Component, ...] = ()
+        self._components: list[Component] = []
         self._started = False
 
     async def run(self) -> None:
@@ -65,29 +66,60 @@ class Manager:
             await self._stop()
 
     async def _start(self) -> None:
-        # Late, so that privileges are given up before anything large is imported.
-        from flowexport_mgmt.datastore import Datastore  # noqa: PLC0415
-        from flowexport_mgmt.north.http.door import HttpDoor  # noqa: PLC0415
-        from flowexport_mgmt.north.netconf.door import NetconfDoor  # noqa: PLC0415
-        from flowexport_mgmt.schema.context import SchemaContext  # noqa: PLC0415
+        """Start what works first: the exporter, then NETCONF, then HTTP.
 
-        folders = self._settings.folders
-        datastore = Datastore(SchemaContext(), folders.state)
+        The imports are late so that privileges are given up before anything large is imported;
+        those of the doors are slow and run beside the event loop, which serves the link meanwhile.
+        """
+        datastore = self._load()
+        self._join(datastore, LoggingComponent(self._adjust_logging))
+        self._join(datastore, self._exporter)
+        datastore.register_state(ExporterState(
+            self._link, lambda: datastore.configuration.flow_export is not None))
+        await datastore.start()
+        self._started = True
+        await self._reconcile()
+        await self._open_netconf(datastore)
+        await self._open_http(datastore)
+        self._control.ready()
+
+    def _load(self) -> Datastore:
+        from flowexport_mgmt.datastore import Datastore  # noqa: PLC0415 - see _start
+        from flowexport_mgmt.schema.context import SchemaContext  # noqa: PLC0415 - see _start
+
+        datastore = Datastore(SchemaContext(), self._settings.folders.state)
         datastore.load(*self._read_init())
         self._datastore = datastore
-        netconf = NetconfDoor(
-            datastore, self._control, state_folder=folders.state, local_socket=folders.socket
-        )
-        self._register(datastore, HttpDoor(datastore, self._control), netconf)
-        await datastore.start()
-        await self._open_local(netconf)
-        self._started = True
-        self._control.ready()
-        await self._reconcile()
+        return datastore
+
+    def _join(self, datastore: Datastore, component: Component) -> None:
+        datastore.register(component)
+        self._components.append(component)
+
+    async def _open_netconf(self, datastore: Datastore) -> None:
+        module = await asyncio.to_thread(import_module, "flowexport_mgmt.north.netconf.door")
+        folders = self._settings.folders
+        door: NetconfDoor = module.NetconfDoor(
+            datastore, self._control, state_folder=folders.state, local_socket=folders.socket)
+        door.register()
+        self._components.append(door)
+        await datastore.restore(door)
+        try:
+            await door.open_local()
+        except OSError as error:
+            raise StartError(f"{folders.socket}: {error.strerror}",
+                             ExitCode.RESOURCE_MISSING) from error
+
+    async def _open_http(self, datastore: Datastore) -> None:
+        module = await asyncio.to_thread(import_module, "flowexport_mgmt.north.http.door")
+        door: HttpDoor = module.HttpDoor(datastore, self._control)
+        door.register()
+        self._components.append(door)
+        await datastore.restore(door)
 
     def _read_init(self) -> tuple[Path | None, bytes | None]:
         """Read the first configuration from the descriptor that the supervisor opened, if any."""
-        from flowexport_mgmt.datastore.documents import LIMIT  # noqa: PLC0415 - as in _start
+        from flowexport_mgmt.datastore.documents import LIMIT  # noqa: PLC0415 - see _start
 
         if self._settings.init is None:
             return None, None
@@ -95,24 +127,6 @@ class Manager:
         try:
             with open(self._settings.init, "rb") as file:  # noqa: PTH123 - a descriptor
                 return path, file.read(LIMIT + 1)
-        except OSError as error:
-            raise StartError(f"{path}: {error.strerror}", ExitCode.RESOURCE_MISSING) from error
-
-    def _register(self, datastore: Datastore, http: HttpDoor, netconf: NetconfDoor) -> None:
-        own: tuple[Component, ...] = (LoggingComponent(self._adjust_logging), self._exporter)
-        self._components = (*own, http, netconf)
-        for component in own:
-            datastore.register(component)
-        datastore.register_state(
-            ExporterState(self._link, lambda: datastore.configuration.flow_export is not None)
-        )
-        http.register()
-        netconf.register()
-
-    async def _open_local(self, netconf: NetconfDoor) -> None:
-        path = self._settings.folders.socket
-        try:
-            await netconf.open_local()
         except OSError as error:
             raise StartError(f"{path}: {error.strerror}", ExitCode.RESOURCE_MISSING) from error
 
