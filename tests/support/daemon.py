@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -75,12 +75,13 @@ class Daemon(Program):
     def __init__(
         self, state: Path, *options: object, environment: Mapping[str, str] | None = None,
         init: Mapping[str, Any] | None = None,
+        command: Sequence[object] = (FLOWEXPORTD,),
     ) -> None:
         self.state = state
         self.socket = state / "run" / "netconf.sock"
         document = state.with_name(f"{state.name}-init.json")
         document.write_text(json.dumps(self.init_document(init or {})))
-        super().__init__([str(FLOWEXPORTD), "--state-dir", str(state), "--init", str(document),
+        super().__init__([*map(str, command), "--state-dir", str(state), "--init", str(document),
                           *map(str, options)], environment)
 
     def init_document(self, more: Mapping[str, Any]) -> dict[str, Any]:

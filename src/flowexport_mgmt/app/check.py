@@ -7,14 +7,14 @@ from pathlib import Path
 
 from flowexport_mgmt.app.complaints import missing_package
 from flowexport_mgmt.app.folders import refused
-from flowexport_mgmt.errors import ExitCode
+from flowexport_mgmt.errors import ExitCode, StartError
 
 
 def check(path: Path) -> int:
     """Print every fault of an instance document with its path; return 0 or 78.
 
     Raises:
-        StartError: the file cannot be read, or libyang or another package is missing.
+        StartError: the file cannot be read, or libyang, a YANG module or a package is missing.
     """
     try:
         from flowexport_mgmt.datastore.documents import check_document  # noqa: PLC0415 - see below
@@ -22,7 +22,11 @@ def check(path: Path) -> int:
     except ImportError as error:
         raise missing_package(error) from error
     try:
-        faults = check_document(SchemaContext(), path)
+        schema = SchemaContext()
+    except FileNotFoundError as error:
+        raise StartError(str(error), ExitCode.RESOURCE_MISSING) from error
+    try:
+        faults = check_document(schema, path)
     except OSError as error:
         raise refused(error, path) from error
     for fault in faults:

@@ -87,7 +87,11 @@ class Manager:
         from flowexport_mgmt.datastore import Datastore  # noqa: PLC0415 - see _start
         from flowexport_mgmt.schema.context import SchemaContext  # noqa: PLC0415 - see _start
 
-        datastore = Datastore(SchemaContext(), self._settings.folders.state)
+        try:
+            schema = SchemaContext()
+        except FileNotFoundError as error:
+            raise StartError(str(error), ExitCode.RESOURCE_MISSING) from error
+        datastore = Datastore(schema, self._settings.folders.state)
         datastore.load(*self._read_init())
         self._datastore = datastore
         return datastore

@@ -1,0 +1,84 @@
+"""Started by root: whom the children become, and what they can still do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.daemon import Collector, Daemon
+
+import flowexport_mgmt
+from flowexport_mgmt.app import privilege
+
+pytestmark = pytest.mark.root
+NET_ADMIN = 1 << privilege.CAP_NET_ADMIN
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that every user can reach."""
+    folder = Path(tempfile.mkdtemp(prefix="fx", dir="/var/tmp"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def python(public: Path) -> Path:
+    """The system's Python with our packages, for users who cannot read the one that tests run."""
+    subprocess.run(["/usr/bin/python3", "-m", "venv", "--without-pip", public / "venv"], check=True)
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    source = Path(flowexport_mgmt.__file__).resolve().parent.parent
+    packages = public / "venv" / "lib" / version / "site-packages"
+    (packages / "ours.pth").write_text(f"{source}\n{sysconfig.get_path('purelib')}\n")
+    (public / "venv" / "share").symlink_to(Path(sysconfig.get_path("data")) / "share")
+    return public / "venv" / "bin" / "python"
+
+
+def status(pid: int) -> dict[str, str]:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {name: rest.strip() for name, _, rest in (line.partition(":") for line in lines)}
+
+
+def capabilities(pid: int) -> set[int]:
+    return {int(status(pid)[name], 16) for name in ("CapPrm", "CapEff", "CapBnd")}
+
+
+def test_children_become_the_service_user(public: Path, python: Path) -> None:
+    account = privilege.find_account()
+    assert account is not None, "scripts/setup makes the user when it is run by root"
+    program = (Path(sys.prefix), Path(flowexport_mgmt.__file__).parent)
+    assert privilege.can_reach(account, program), "this checkout is not for other users"
+    private = public / "private"
+    private.mkdir(mode=0o700)  # where the first configuration lies, for root's eyes only
+    with Collector() as collector:
+        command = (python, "-m", "flowexport_mgmt.app.main")
+        with Daemon(private / "state", "--state-dir", public / "state", "--run-dir",
+                    public / "run", command=command) as daemon:
+            daemon.socket = public / "run" / "netconf.sock"
+            daemon.wait_started()
+            daemon.commit(collector.xml("a"))
+            assert collector.receive()
+            for name, kept in (("manager", 0), ("exporter", NET_ADMIN)):
+                pid = daemon.child(name)
+                assert status(pid)["Uid"].split() == [str(account.uid)] * 4
+                assert capabilities(pid) == {kept}
+                assert status(pid)["NoNewPrivs"] == "1"
+            owners = {path.stat().st_uid for path in (public / "state").rglob("*")}
+            assert owners == {account.uid}
+            assert daemon.socket.stat().st_uid == account.uid
+
+
+def test_children_that_cannot_change_give_up_capabilities_only(daemon: Daemon) -> None:
+    daemon.find("the children stay user 0 and give up capabilities only: ")
+    for name, kept in (("manager", 0), ("exporter", NET_ADMIN)):
+        pid = daemon.child(name)
+        assert status(pid)["Uid"].split()[0] == str(os.getuid())
+        assert capabilities(pid) == {kept}
