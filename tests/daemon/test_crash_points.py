@@ -17,6 +17,7 @@ from tests.support.netconf import FE, FXS, Netconf, RpcError
 import flowexport_mgmt.app.exporter
 import flowexport_mgmt.app.manager
 import flowexport_mgmt.datastore
+import flowexport_mgmt.north.netconf.door
 from flowexport_mgmt.observe import crash
 
 POINTS = tuple(name for name in crash.names() if not name.startswith("test."))
@@ -27,8 +28,9 @@ def test_there_are_points_in_every_process() -> None:
     assert flowexport_mgmt.app.exporter
     assert flowexport_mgmt.app.manager
     assert flowexport_mgmt.datastore
+    assert flowexport_mgmt.north.netconf.door
     rooms = {name.split(".")[0] for name in POINTS}
-    assert {"datastore", "manager", "exporter"} <= rooms
+    assert {"datastore", "manager", "exporter", "netconf"} <= rooms
 
 
 def try_commits(daemon: Daemon, collector: Collector) -> int:

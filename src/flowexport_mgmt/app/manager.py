@@ -20,6 +20,7 @@ from flowexport_mgmt.link.control_client import Control
 from flowexport_mgmt.observe import log
 
 if TYPE_CHECKING:
+    from flowexport_mgmt.app.later import LaterComponent
     from flowexport_mgmt.datastore import Component, Datastore
     from flowexport_mgmt.link.messages import Event
     from flowexport_mgmt.north.http.door import HttpDoor
@@ -79,8 +80,9 @@ class Manager:
         await datastore.start()
         self._started = True
         await self._reconcile()
+        http = self._expect_http(datastore)
         await self._open_netconf(datastore)
-        await self._open_http(datastore)
+        await self._open_http(datastore, http)
         self._control.ready()
 
     def _load(self) -> Datastore:
@@ -114,12 +116,20 @@ class Manager:
             raise StartError(f"{folders.socket}: {error.strerror}",
                              ExitCode.RESOURCE_MISSING) from error
 
-    async def _open_http(self, datastore: Datastore) -> None:
+    def _expect_http(self, datastore: Datastore) -> LaterComponent:
+        """Keep commits that come over NETCONF from passing the HTTP door by."""
+        from flowexport_mgmt.app.later import LaterComponent  # noqa: PLC0415 - see _start
+
+        http = LaterComponent()
+        self._join(datastore, http)
+        return http
+
+    async def _open_http(self, datastore: Datastore, http: LaterComponent) -> None:
         module = await asyncio.to_thread(import_module, "flowexport_mgmt.north.http.door")
         door: HttpDoor = module.HttpDoor(datastore, self._control)
-        door.register()
-        self._components.append(door)
-        await datastore.restore(door)
+        datastore.register_state(door)
+        http.arrive(door)
+        await datastore.restore(http)
 
     def _read_init(self) -> tuple[Path | None, bytes | None]:
         """Read the first configuration from the descriptor that the supervisor opened, if any."""
