@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tests.support.flow_vectors import FLOW_OBJECTS, encode_flow_object
 from tests.support.wire import counter_rows
 
 from flowexport_mgmt.records import UNKNOWN64, CounterBatch, Datagrams
@@ -56,7 +57,7 @@ _AFTER = [
 ]  # fmt: skip - a paragraph for each interface
 _NAMES = {"names": ["lo", "eth0", "eth0.100"], "descriptions": ["", "uplink to Zürich", ""]}
 
-OBJECTS: dict[str, dict[str, Any]] = {
+OBJECTS: dict[str, dict[str, Any]] = FLOW_OBJECTS | {
     f"own-{protocol}": {
         "protocol": protocol,
         "before": _BEFORE,
@@ -98,6 +99,8 @@ def read_vectors() -> dict[str, Vector]:
 
 def encode(source: Mapping[str, Any]) -> Datagrams:
     """Encode the object of a vector."""
+    if "kind" in source:
+        return encode_flow_object(source)
     if source["protocol"] == "sflow5":
         return sflow5.encode_counter_samples(
             counter_rows(source["after"]),

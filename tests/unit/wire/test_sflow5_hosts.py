@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Final
@@ -74,6 +75,36 @@ def full(value: int) -> dict[int, Mapping[str, int | float]]:
 def test_structures_have_the_lengths_of_the_specification() -> None:
     lengths = {format_: structure.layout.size for format_, structure in STRUCTURES.items()}
     assert lengths == SIZES
+
+
+PLACES: Final = {
+    1001: {"cpu5m": 8, "totalMemory": 12, "freeMemory": 20},
+    2003: {
+        "loadFifteen": 8,
+        "procRun": 12,
+        "cpuNum": 20,
+        "uptime": 28,
+        "cpuWio": 48,
+        "contexts": 64,
+    },
+    2004: {"memFree": 8, "memCached": 32, "swapFree": 48, "pageIn": 56, "swapOut": 68},
+    2005: {"diskFree": 8, "partMaxUsed": 16, "bytesRead": 24, "writes": 36, "writeTime": 48},
+    2006: {"packetsIn": 8, "dropsIn": 16, "bytesOut": 20, "dropsOut": 36},
+    2007: {"ipForwDatagrams": 20, "ipOutRequests": 36, "ipFragCreates": 72},
+    2008: {"icmpInAddrMasks": 40, "icmpOutMsgs": 48, "icmpOutAddrMaskReps": 96},
+    2009: {"tcpCurrEstab": 32, "tcpInErrs": 48, "tcpInCsumErrors": 56},
+    2010: {"udpOutDatagrams": 12, "udpInCsumErrors": 24},
+}
+
+
+@pytest.mark.parametrize("format_", PLACES)
+def test_fields_stand_where_the_specification_has_them(format_: int) -> None:
+    structure = STRUCTURES[format_]
+    for name, place in PLACES[format_].items():
+        body = structure.encode({**dict.fromkeys(structure.names, 0), name: 1})
+        width = {"Q": 8, "I": 4, "f": 4}[structure.letters[structure.names.index(name)]]
+        one = struct.pack(">f", 1) if width == 4 and "load" in name else (1).to_bytes(width, "big")
+        assert body == bytes(place) + one + bytes(len(body) - place - width)
 
 
 @given(values=st.lists(st.integers(0, 2**64 - 2), min_size=20, max_size=20))

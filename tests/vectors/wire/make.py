@@ -35,6 +35,42 @@ NUMBERS = {
     "cflow.dstport": "destinationTransportPort",
     "cflow.protocol": "protocolIdentifier",
     "cflow.tcpflags": "tcpControlBits",
+    "cflow.tos": "ipClassOfService",
+    "cflow.srcmask": "sourceIPv4PrefixLength",
+    "cflow.dstmask": "destinationIPv4PrefixLength",
+    "cflow.srcmaskv6": "sourceIPv6PrefixLength",
+    "cflow.dstmaskv6": "destinationIPv6PrefixLength",
+    "cflow.srcas": "bgpSourceAsNumber",
+    "cflow.dstas": "bgpDestinationAsNumber",
+    "cflow.peer_srcas": "bgpPrevAdjacentAsNumber",
+    "cflow.peer_dstas": "bgpNextAdjacentAsNumber",
+    "cflow.icmp_type_code_ipv4": "icmpTypeCodeIPv4",
+    "cflow.icmp_type": "icmpTypeCodeIPv4",
+    "cflow.flow_end_reason": "flowEndReason",
+    "cflow.vlanid": "vlanId",
+    "cflow.ingress_vrfid": "ingressVRFID",
+    "cflow.post_naptsource_transport_port": "postNAPTSourceTransportPort",
+    "cflow.post_naptdestination_transport_port": "postNAPTDestinationTransportPort",
+    "cflow.biflow_direction": "biflowDirection",
+    "cflow.selector_id": "selectorId",
+    "cflow.selector_algorithm": "selectorAlgorithm",
+    "cflow.sampling_size": "samplingSize",
+    "cflow.sampling_population": "samplingPopulation",
+    "cflow.sampling_packet_interval": "samplingPacketInterval",
+    "cflow.sampling_packet_space": "samplingPacketSpace",
+    "cflow.sampling_interval": "samplingInterval",
+    "cflow.sampling_algorithm": "samplingAlgorithm",
+    "cflow.packetsexp": "exportedMessageTotalCount",
+    "cflow.flowsexp": "exportedFlowRecordTotalCount",
+    "cflow.octetsexp": "exportedOctetTotalCount",
+    "cflow.od_id": "observationDomainId",
+    "cflow.mp_id": "meteringProcessId",
+    "cflow.flow_exporter": "exportingProcessId",
+    "cflow.ignore_packets": "ignoredPacketTotalCount",
+    "cflow.ignore_octets": "ignoredOctetTotalCount",
+    "cflow.notsent_flows": "notSentFlowTotalCount",
+    "cflow.notsent_packets": "notSentPacketTotalCount",
+    "cflow.notsent_octets": "notSentOctetTotalCount",
     "cflow.sampler_mode": "samplerMode",
     "cflow.sampler_random_interval": "samplerRandomInterval",
     "sflow_245.ifindex": "ifIndex",
@@ -59,6 +95,26 @@ NUMBERS = {
     "sflow.flow_sample.sampling_rate": "samplingRate",
     "sflow.flow_sample.sample_pool": "samplePool",
     "sflow.flow_sample.dropped_packets": "drops",
+    "sflow.flow_sample.source_id_index": "sourceIndex",
+    "sflow.flow_sample.input_interface_value": "input",
+    "sflow.flow_sample.output_interface_value": "output",
+    "sflow.counters_sample.source_id_type": "sourceType",
+    "sflow.counters_sample.source_id_index": "sourceIndex",
+    "sflow_5.cpu_5s": "cpu5s",
+    "sflow_5.cpu_1m": "cpu1m",
+    "sflow_5.cpu_5m": "cpu5m",
+    "sflow_5.total_memory": "totalMemory",
+    "sflow_5.free_memory": "freeMemory",
+    "sflow_245.vlan.in": "srcVlan",
+    "sflow_245.pri.in": "srcPriority",
+    "sflow_245.vlan.out": "dstVlan",
+    "sflow_245.pri.out": "dstPriority",
+    "sflow_245.nexthop.src_mask": "srcMask",
+    "sflow_245.nexthop.dst_mask": "dstMask",
+    "sflow_245.as": "as",
+    "sflow_245.srcAS": "srcAs",
+    "sflow_245.peerAS": "srcPeerAs",
+    "sflow_245.localpref": "localPref",
     "sflow_245.header_protocol": "headerProtocol",
     "sflow_245.header.frame_length": "frameLength",
     "sflow_245.header.payload_stripped": "stripped",
@@ -68,14 +124,34 @@ TEXTS = {
     "cflow.if_descr": "interfaceDescription",
     "cflow.srcaddr": "sourceIPv4Address",
     "cflow.dstaddr": "destinationIPv4Address",
+    "cflow.nexthop": "ipNextHopIPv4Address",
+    "cflow.bgpnexthop": "bgpNextHopIPv4Address",
+    "cflow.srcaddrv6": "sourceIPv6Address",
+    "cflow.dstaddrv6": "destinationIPv6Address",
+    "cflow.nexthopv6": "ipNextHopIPv6Address",
+    "cflow.bgpnexthopv6": "bgpNextHopIPv6Address",
+    "cflow.post_natsource_ipv4_address": "postNATSourceIPv4Address",
+    "cflow.post_natdestination_ipv4_address": "postNATDestinationIPv4Address",
+    "cflow.post_nat_source_ipv6_address": "postNATSourceIPv6Address",
+    "cflow.post_nat_destination_ipv6_address": "postNATDestinationIPv6Address",
 }
 UPTIMES = {"cflow.timestart": "flowStartSysUpTime", "cflow.timeend": "flowEndSysUpTime"}
 MOMENTS = {
     "cflow.abstimestart": "flowStartMilliseconds",
     "cflow.abstimeend": "flowEndMilliseconds",
 }
-RECORDS = ("Flow ", "Expanded counters sample", "Counters sample", "Flow sample")
-DISSECTORS = {5: "sflow", 9: "cflow", 10: "cflow"}
+RECORDS = (
+    "Flow ",
+    "pdu ",
+    "Expanded counters sample",
+    "Expanded flow sample",
+    "Counters sample",
+    "Flow sample",
+)
+REPEATED = {
+    "octetDeltaCount": "reverseOctetDeltaCount",
+    "packetDeltaCount": "reversePacketDeltaCount",
+}  # tshark shows the reverse direction of a biflow (RFC 5103) under the same names
 
 
 def main() -> int:
@@ -123,7 +199,7 @@ def version() -> str:
 def decode(datagrams: list[bytes]) -> Iterator[dict[str, int | str]]:
     """Have tshark decode datagrams, and yield its records."""
     port = 9999
-    dissector = DISSECTORS[datagrams[0][1] or datagrams[0][3]]
+    dissector = "cflow" if datagrams[0][1] else "sflow"
     with tempfile.NamedTemporaryFile(suffix=".pcap") as capture:
         capture.write(make_capture(datagrams, port))
         capture.flush()
@@ -148,7 +224,10 @@ def find_records(node: Any) -> Iterator[dict[str, int | str]]:
         return
     for name, value in node:
         if name.startswith(RECORDS) and isinstance(value, list):
-            yield dict(read_fields(value))
+            record: dict[str, int | str] = {}
+            for field, content in read_fields(value):
+                record[REPEATED[field] if field in record else field] = content
+            yield record
         else:
             yield from find_records(value)
 
