@@ -43,5 +43,7 @@ def _missing_privilege() -> str:
     made = subprocess.run([program, "netns", "add", name], capture_output=True, check=False)
     if made.returncode:
         return f"cannot make a network namespace: {made.stderr.decode().strip()}"
+    # In a plain chroot this fails, because / is no mount point there.
+    used = subprocess.run([program, "-n", name, "link"], capture_output=True, check=False)
     subprocess.run([program, "netns", "delete", name], capture_output=True, check=False)
-    return ""
+    return f"cannot enter a namespace: {used.stderr.decode().strip()}" if used.returncode else ""
