@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import enum
 
+import msgspec
+
 from flowexport_mgmt.model.base import Node, OperStatus
 
 
@@ -13,6 +15,46 @@ class Protocol(enum.StrEnum):
     SFLOW = "sflow"
     NETFLOW9 = "netflow9"
     IPFIX = "ipfix"
+
+
+class Transport(enum.StrEnum):
+    """Values of transport."""
+
+    UDP = "udp"
+    TCP = "tcp"
+    TLS = "tls"
+
+
+class SendMethod(enum.StrEnum):
+    """Values of send-method."""
+
+    GSO = "gso"
+    SENDMMSG = "sendmmsg"
+    SEND = "send"
+
+
+class CollectorTls(Node, frozen=True, kw_only=True):
+    """How this exporter and the collector know each other."""
+
+    certificate: str | None = None
+    """The certificate that is shown to the peer, followed by those of the authorities between it
+    and the root.
+    """
+
+    private_key: str | None = None
+    """The private key of the certificate, unencrypted. When absent it is in the certificate's
+    file.
+    """
+
+    ca: str | None = None
+    """The certificates of the authorities that the peer's certificate is verified against. When
+    absent these are the authorities that this host trusts.
+    """
+
+    server_name: str | None = None
+    """The name or address that the collector's certificate has to be for. When absent it is the
+    collector's address.
+    """
 
 
 class Collector(Node, frozen=True, kw_only=True):
@@ -25,11 +67,15 @@ class Collector(Node, frozen=True, kw_only=True):
     """The IPv4 or IPv6 address of the collector."""
 
     port: int = 6343
-    """The UDP port of the collector."""
+    """The port of the collector: of UDP, or of TCP where that is the transport."""
 
     protocol: Protocol
     """The protocol that the collector is served in."""
 
+    transport: Transport = Transport.UDP
+    """What carries the messages to the collector."""
+
+    tls: CollectorTls = msgspec.field(default_factory=CollectorTls)
     enabled: bool = True
     """Whether anything is sent to the collector."""
 
@@ -37,7 +83,9 @@ class Collector(Node, frozen=True, kw_only=True):
     """The longest time between two counter records of an interface. Units: seconds."""
 
     template_refresh: int = 600
-    """The time after which templates and option data are sent again. Units: seconds."""
+    """The time after which templates and option data are sent again over UDP. Over TCP and TLS
+    they are sent once for each connection. Units: seconds.
+    """
 
     sub_agent_id: int = 0
     """The sFlow sub-agent. Collectors that share it must share the agent address."""
@@ -55,11 +103,16 @@ class Collector(Node, frozen=True, kw_only=True):
     absent the kernel chooses.
     """
 
+    network_instance: str | None = None
+    """The VRF device, or else the named network namespace, in which the collector is reached and
+    source-address is found. When absent it is the network of the daemon.
+    """
+
     dscp: int = 0
     """The differentiated services code point of the datagrams."""
 
     max_datagram_size: int = 1400
-    """The largest UDP payload that is sent. Units: octets."""
+    """The largest message that is sent: the UDP payload. Units: octets."""
 
     rate_limit: int = 50000
     """The pace at which a burst of records leaves. Units: datagrams per second."""
@@ -77,13 +130,15 @@ class FlowExport(Node, frozen=True, kw_only=True):
 
 
 class CollectorStatisticsSendFailure(Node, frozen=True, kw_only=True):
-    """Datagrams that could not be sent, by the error that the operating system gave."""
+    """Datagrams that could not be sent or that the network reported lost, attempts to connect that
+    failed and connections that ended, by error.
+    """
 
     error: str
-    """The name of the error, such as ECONNREFUSED."""
+    """The name of the error, such as ECONNREFUSED or CERTIFICATE_VERIFY_FAILED."""
 
     count: int | None = None
-    """Datagrams that met this error. Units: datagrams."""
+    """How often this error was met. Units: errors."""
 
 
 class CollectorStatistics(Node, frozen=True, kw_only=True):
@@ -110,7 +165,7 @@ class CollectorStatistics(Node, frozen=True, kw_only=True):
     """
 
     errors: int | None = None
-    """Datagrams that could not be sent: the sum of the send-failure counts. Units: datagrams."""
+    """The sum of the send-failure counts. Units: errors."""
 
     send_failure: tuple[CollectorStatisticsSendFailure, ...] = ()
     last_error: str | None = None
@@ -118,7 +173,8 @@ class CollectorStatistics(Node, frozen=True, kw_only=True):
 
     sequence: int | None = None
     """The count that the protocol numbers by, after the latest message: datagrams generated for
-    sFlow and NetFlow version 9, data records generated for IPFIX.
+    sFlow and NetFlow version 9, data records generated for IPFIX, over TCP and TLS on the
+    present connection.
     """
 
     dropped_records: int | None = None
@@ -135,6 +191,25 @@ class CollectorStatistics(Node, frozen=True, kw_only=True):
 
     queue_depth: int | None = None
     """Batches that wait to be sent. Units: batches."""
+
+    send_method: SendMethod | None = None
+    """How UDP datagrams are handed to the kernel at present: the first of these ways that the path
+    to the collector allows.
+    """
+
+    send_fallbacks: int | None = None
+    """Times that a way to send was given up for the next one. What it did not send was sent by the
+    next. Units: fallbacks.
+    """
+
+    send_fallback_reason: str | None = None
+    """The way that was given up last, and why."""
+
+    connections: int | None = None
+    """TCP and TLS connections established. Units: connections."""
+
+    tls_version: str | None = None
+    """The version of TLS on the present connection, such as TLSv1.3."""
 
     discontinuity_time: str | None = None
     """The latest time at which the counters beside this leaf were zero because the entity started
