@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
-from collections import Counter
-from collections.abc import Sequence
+import math
 from ipaddress import ip_address
 
 from flowexport_mgmt.export import Instant, IpAddress, Sent
+from flowexport_mgmt.export.failure import number_failure
 from flowexport_mgmt.export.session import Output
 from flowexport_mgmt.model.flow_export import Collector, Protocol
+from flowexport_mgmt.records import Datagrams
 from flowexport_mgmt.wire.decoder import Decoder
 from flowexport_mgmt.wire.messages import Message, Record
 
@@ -57,6 +58,11 @@ class Reader:
 class Script:
     """A sender whose errors a test decides: one entry per datagram, 0 for accepted."""
 
+    method = None
+    tls_version = None
+    interest = None
+    due = math.inf
+
     def __init__(self, *errors: int, local: str = "192.0.2.1") -> None:
         self.errors = list(errors)
         self.local_address: IpAddress = ip_address(local)
@@ -66,21 +72,26 @@ class Script:
         self.marks: list[int] = []
         self.datagrams: list[bytes] = []
 
-    def send(self, datagrams: Sequence[memoryview]) -> Sent:
+    def advance(self, monotonic: float) -> bool:  # noqa: ARG002 - the face of all senders
+        return not self.closed
+
+    def send(self, datagrams: Datagrams, begin: int, end: int) -> Sent:
         sent = Sent()
-        for datagram in datagrams:
+        for place, datagram in enumerate(list(datagrams)[begin:end], begin):
             error = self.errors.pop(0) if self.errors else 0
             if error == errno.EAGAIN:
                 break
-            accepted = not error or self.reports
-            sent.accepted.append(accepted)
-            sent.octets += len(datagram) if accepted else 0
-            sent.failures += Counter({error: 1} if error else {})
-            sent.reported |= self.reports and bool(error)
-            self.datagrams += [bytes(datagram)] if accepted else []
+            sent.handled += 1
+            if error:
+                sent.failures[number_failure(error)] += 1
+                sent.reported |= self.reports
+            if error and not self.reports:
+                sent.rejected.append(place)
+            else:
+                self.datagrams.append(bytes(datagram))
         return sent
 
-    def mark(self, dscp: int) -> None:
+    def configure(self, dscp: int) -> None:
         self.marks.append(dscp)
 
     def can_send(self) -> bool:

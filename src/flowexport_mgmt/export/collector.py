@@ -11,17 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from flowexport_mgmt.export.endpoint import (
-    Endpoint,
-    EndpointError,
-    IpAddress,
-    check_host,
-    describe_error,
-    read_address,
-)
+from flowexport_mgmt.export.backoff import Backoff
+from flowexport_mgmt.export.endpoint import IpAddress, read_address
+from flowexport_mgmt.export.failure import EndpointError, Failure, LostError, number_failure
 from flowexport_mgmt.export.instant import Instant
 from flowexport_mgmt.export.netflow import IpfixSession, Netflow9Session
-from flowexport_mgmt.export.sender import Sender, UdpSender
+from flowexport_mgmt.export.opening import OWN_FACILITIES, Facilities, is_stream, open_sender
+from flowexport_mgmt.export.sender import Interest, Sender
 from flowexport_mgmt.export.session import Session
 from flowexport_mgmt.export.sflow import SflowSession
 from flowexport_mgmt.export.statistics import Statistics
@@ -50,33 +46,10 @@ _REOPEN: Final = frozenset(
 )
 """Errors that another socket may not meet, because it finds another way or source address."""
 
+_ABANDONED: Final = number_failure(errno.ECANCELED)
+
 Opened = Sender | EndpointError
 StatusChanged = Callable[[OperStatus, str | None], None]
-
-
-def check_addresses(config: fe.Collector) -> None:
-    """Refuse addresses that can never work.
-
-    Raises:
-        EndpointError: naming the leaf and the reason.
-    """
-    _endpoint(config).check()
-    if config.agent_address is not None:
-        check_host("agent-address", config.agent_address)
-
-
-def open_sender(config: fe.Collector) -> Sender:
-    """Open what a collector's datagrams leave by.
-
-    Raises:
-        EndpointError: the addresses cannot work, or not now.
-    """
-    check_addresses(config)
-    return UdpSender(_endpoint(config).connect(config.dscp))
-
-
-def _endpoint(config: fe.Collector) -> Endpoint:
-    return Endpoint(config.address, config.port, config.source_address or "")
 
 
 @dataclass(slots=True)
@@ -85,12 +58,12 @@ class _Round:
 
     accepted: int = 0
     reported: bool = False
-    error: int = 0
+    error: Failure | None = None
 
     def add(self, progress: Progress) -> None:
         self.accepted += progress.datagrams
-        self.reported |= progress.reported
-        self.error = next(reversed(progress.failures), self.error)
+        self.reported |= progress.sent.reported
+        self.error = next(reversed(progress.sent.failures), self.error)
 
 
 class Collector:
@@ -98,10 +71,17 @@ class Collector:
 
     ``status`` is *up* while everything is accepted for sending; *degraded* when a part of the
     latest poll was not; *down* when nothing was, when the network reported that datagrams do not
-    arrive, or when there is no socket; *disabled* by configuration. ``reason`` says why.
+    arrive, or when there is no socket or no connection; *disabled* by configuration. ``reason``
+    says why.
     """
 
-    def __init__(self, config: fe.Collector, now: Instant, changed: StatusChanged) -> None:
+    def __init__(
+        self,
+        config: fe.Collector,
+        now: Instant,
+        changed: StatusChanged,
+        facilities: Facilities = OWN_FACILITIES,
+    ) -> None:
         self.config = config
         self.session = _SESSIONS[config.protocol](config)
         self.statistics = Statistics(since_ns=now.unix_ns)
@@ -110,15 +90,43 @@ class Collector:
         self.retry_at = -math.inf
         """Monotonic time of the next attempt to open, while there is no socket."""
         self._changed = changed
+        self._facilities = facilities
+        self._backoff = Backoff()
         self._sender: Sender | None = None
+        self._is_open = False
         self._transfers = Transfers()
         self._round = _Round()
         self._chosen_agent: IpAddress | None = None
 
     @property
     def is_open(self) -> bool:
-        """Whether there is a socket to send by."""
-        return self._sender is not None
+        """Whether there is a socket to send by, connected where it has to be."""
+        return self._is_open
+
+    @property
+    def due(self) -> float:
+        """Monotonic time at which `advance` is wanted, while it is not open."""
+        return self.retry_at if self._sender is None else self._sender.due
+
+    @property
+    def interest(self) -> Interest | None:
+        """What `advance` is wanted for at any time."""
+        return None if self._sender is None else self._sender.interest
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether messages follow each other on a connection."""
+        return is_stream(self.config)
+
+    @property
+    def method(self) -> str | None:
+        """The way that datagrams are handed to the kernel."""
+        return None if self._sender is None else self._sender.method
+
+    @property
+    def tls_version(self) -> str | None:
+        """The version of TLS in use."""
+        return None if self._sender is None else self._sender.tls_version
 
     @property
     def pending(self) -> bool:
@@ -148,22 +156,36 @@ class Collector:
             self.fail(opened.message, now)
         elif opened is not None:
             self._attach(opened)
-            self._set(OperStatus.UP)
+            if self.advance(now):
+                self._set(OperStatus.UP)
+            elif self._sender is not None:
+                self._set(OperStatus.DOWN, f"{self._where}: connecting")
         elif self._sender is not None:
-            self._sender.mark(config.dscp)
+            self._sender.configure(config.dscp)
         self._choose_agent()
 
-    def reopen(self, now: Instant) -> bool:
-        """Try to get a socket again and tell whether there is one.
+    def advance(self, now: Instant) -> bool:
+        """Open, connect and hear the collector as far as possible; tell whether it is open.
 
-        The status stays as it is until something was sent.
+        The status of one that comes back over UDP stays as it is until something was sent.
         """
-        try:
-            self._attach(open_sender(self.config))
-        except EndpointError as error:
-            self.fail(error.message, now)
+        if self._sender is None and now.monotonic >= self.retry_at:
+            self._reopen(now)
+        if self._sender is None:
             return False
-        return True
+        try:
+            is_ready = self._sender.advance(now.monotonic)
+        except LostError as error:
+            self._lose(error.failure, now)
+            return False
+        if is_ready and not self._is_open:
+            self._begin(self._sender, now)
+        return is_ready
+
+    def retry(self, now: Instant) -> None:
+        """Let the next attempt to open be due now."""
+        self.retry_at = min(self.retry_at, now.monotonic)
+        self._backoff.reset()
 
     def generate(self, batch: CounterBatch, now: Instant) -> None:
         """Line up the datagrams of one poll."""
@@ -185,7 +207,11 @@ class Collector:
         """
         if self._sender is None or not self._transfers:
             return 0
-        progress = self._transfers.send(self._sender, limit)
+        try:
+            progress = self._transfers.send(self._sender, limit)
+        except LostError as error:
+            self._lose(error.failure, now)
+            return 0
         self.statistics.add(progress, now.unix_ns)
         self._round.add(progress)
         if progress.finished:
@@ -196,7 +222,8 @@ class Collector:
     def fail(self, reason: str, now: Instant) -> None:
         """Be down for that reason, and be opened again later."""
         self._close()
-        self.retry_at = now.monotonic + RETRY_S
+        wait = self._backoff.note_down(now.monotonic) if self.is_stream else RETRY_S
+        self.retry_at = now.monotonic + wait
         self._set(OperStatus.DOWN, reason)
 
     def close(self) -> None:
@@ -207,8 +234,9 @@ class Collector:
         """See that the socket still has the address that it sends from, or get another."""
         if self._sender is not None and not self._sender.can_send():
             self._close()
-            return self.reopen(now)
-        return self._sender is not None
+            self._reopen(now)
+            return self.advance(now)
+        return self._is_open
 
     def _conclude_if_done(self, now: Instant) -> None:
         """Draw the status from what became of a round."""
@@ -220,10 +248,10 @@ class Collector:
         if not done.error:
             self._set(OperStatus.UP)
         elif done.accepted and not done.reported:
-            self._set(OperStatus.DEGRADED, describe_error(done.error))
+            self._set(OperStatus.DEGRADED, done.error.text)
         else:
-            self._set(OperStatus.DOWN, f"{self._where}: {describe_error(done.error)}")
-            if not done.accepted and done.error in _REOPEN:
+            self._set(OperStatus.DOWN, f"{self._where}: {done.error.text}")
+            if not done.accepted and done.error.number in _REOPEN:
                 self._close()
                 self.retry_at = now.monotonic + RETRY_S
 
@@ -231,19 +259,42 @@ class Collector:
     def _where(self) -> str:
         return f"address {self.config.address} port {self.config.port}"
 
+    def _reopen(self, now: Instant) -> None:
+        try:
+            self._attach(open_sender(self.config, self._facilities))
+        except EndpointError as error:
+            self.fail(error.message, now)
+
     def _attach(self, sender: Sender) -> None:
         self._close()
         self._sender = sender
+
+    def _begin(self, sender: Sender, now: Instant) -> None:
+        """Go on, or begin a connection's session, with a sender that has become ready."""
+        self._is_open = True
         self.session.restart()
+        if self.is_stream:
+            self._backoff.note_up(now.monotonic)
+            self.statistics.connections += 1
+            self._set(OperStatus.UP)
         if self._chosen_agent is None:
             self._chosen_agent = sender.local_address
         self._choose_agent()
 
-    def _close(self) -> None:
+    def _lose(self, failure: Failure, now: Instant) -> None:
+        """Be down because there is no connection; what waited for it is lost."""
+        self.statistics.fail(failure, 1)
+        self._close(failure)
+        self.fail(f"{self._where}: {failure.text}", now)
+
+    def _close(self, cause: Failure = _ABANDONED) -> None:
+        """Release the socket, and count what was generated and is not sent any more."""
         if self._sender is not None:
             self._sender.close()
             self._sender = None
-        self._transfers.clear()
+        self._is_open = False
+        if abandoned := self._transfers.clear():
+            self.statistics.fail(cause, abandoned)
         self._round = _Round()
 
     def _choose_agent(self) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import ipaddress
 import os
 import socket
+import struct
 from dataclasses import dataclass
 from typing import Final
 
-from flowexport_mgmt.errors import FlowExportError
+from flowexport_mgmt.export.failure import EndpointError, describe_error, error_name
+from flowexport_mgmt.export.network import OWN_NETWORK, Network
 
 SocketName = tuple[str, int] | tuple[str, int, int, int]
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -17,20 +20,13 @@ IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 _TRANSIENT: Final = frozenset(
     (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.ENODEV)
 )
-
-
-class EndpointError(FlowExportError):
-    """A socket cannot be had.
-
-    ``leaf`` is the collector's leaf to blame, empty for none. ``transient`` tells that the network
-    has to change before it works, and not the configuration.
-    """
-
-    def __init__(self, leaf: str, message: str, *, transient: bool = False) -> None:
-        self.leaf = leaf
-        self.message = message
-        self.transient = transient
-        super().__init__(message)
+_NOT_LOCAL: Final = frozenset(
+    (errno.EADDRNOTAVAIL, errno.EINVAL, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENODEV)
+)
+_IP_PKTINFO: Final = 8
+_MSG_PROBE: Final = 0x10
+_SIOCGIFINDEX: Final = 0x8933
+_IFNAMSIZ: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,27 +57,41 @@ class Endpoint:
             )
             raise EndpointError("source-address", message)
 
-    def connect(self, dscp: int) -> socket.socket:
+    def connect(self, dscp: int, network: Network = OWN_NETWORK) -> socket.socket:
         """Open a non-blocking UDP socket between the two ends.
 
         Raises:
             EndpointError: the addresses cannot work, or not now.
         """
-        self.check()
-        family, remote = _resolve("address", self.address, self.port)
-        link = _open(family)
+        link, remote = self.open(socket.SOCK_DGRAM, dscp, network)
         try:
-            set_dscp(link, dscp)
-            if self.source:
-                self._bind(link)
             self._connect(link, remote)
         except BaseException:
             link.close()
             raise
         return link
 
+    def open(self, kind: int, dscp: int, network: Network) -> tuple[socket.socket, SocketName]:
+        """Open a non-blocking socket at this end, and name the other one.
+
+        Raises:
+            EndpointError: the addresses cannot work, or not now.
+        """
+        self.check()
+        family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
+        link = network.open(family, kind)
+        try:
+            remote = _resolve(link, "address", self.address, self.port)
+            set_dscp(link, dscp)
+            if self.source:
+                self._bind(link)
+        except BaseException:
+            link.close()
+            raise
+        return link, remote
+
     def _bind(self, link: socket.socket) -> None:
-        _, local = _resolve("source-address", self.source, 0)
+        local = _resolve(link, "source-address", self.source, 0)
         try:
             link.bind(local)
         except OSError as error:
@@ -140,44 +150,45 @@ def local_address(link: socket.socket) -> IpAddress:
 
 
 def has_local_address(link: socket.socket) -> bool:
-    """Tell whether the host still has the address that a connected socket sends from.
+    """Tell whether its network still has the address that a connected UDP socket sends from.
 
-    The kernel does not: over IPv6 it keeps sending from an address that was removed.
+    The kernel does not: over IPv6 it keeps sending from an address that was removed. So it is asked
+    for the way from that address to itself, which it finds as long as the address is there; nothing
+    is sent.
     """
     name = link.getsockname()
+    address = name[0].partition("%")[0]
+    octets = socket.inet_pton(link.family, address)
+    if link.family == socket.AF_INET6:
+        info = (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, octets + struct.pack("=I", name[3]))
+    else:
+        info = (socket.IPPROTO_IP, _IP_PKTINFO, struct.pack("=I4s4x", 0, octets))
     try:
-        with socket.socket(link.family, socket.SOCK_DGRAM) as probe:
-            probe.bind((name[0], 0, *name[2:]))
+        link.sendmsg((), (info,), _MSG_PROBE | socket.MSG_CONFIRM, (address, 1, *name[2:]))
     except OSError as error:
-        return error.errno != errno.EADDRNOTAVAIL
+        return error.errno not in _NOT_LOCAL
     return True
 
 
-def error_name(number: int) -> str:
-    """Give the symbol of an error, such as ECONNREFUSED."""
-    return errno.errorcode.get(number, f"errno {number}")
-
-
-def describe_error(number: int) -> str:
-    """Word an error of the operating system."""
-    return f"{os.strerror(number)} ({error_name(number)})"
-
-
-def _open(family: int) -> socket.socket:
-    try:
-        return socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-    except OSError as error:
-        message = f"no socket: {describe_error(error.errno or 0)}"
-        raise EndpointError("", message, transient=True) from error
-
-
-def _resolve(leaf: str, address: str, port: int) -> tuple[int, SocketName]:
-    """Turn a numeric address into what the socket calls take."""
+def _resolve(link: socket.socket, leaf: str, address: str, port: int) -> SocketName:
+    """Turn a numeric address into what the calls of a socket take."""
     bare, _, zone = address.partition("%")
     if ":" not in bare:
-        return socket.AF_INET, (bare, port)
+        return bare, port
+    if not zone or zone.isdecimal():
+        return bare, port, 0, int(zone or 0)
     try:
-        scope = int(zone) if zone.isdecimal() else socket.if_nametoindex(zone) if zone else 0
+        return bare, port, 0, _find_interface(link, zone)
     except OSError as error:
         raise EndpointError(leaf, f"{leaf} {address}: there is no interface {zone}") from error
-    return socket.AF_INET6, (bare, port, 0, scope)
+
+
+def _find_interface(link: socket.socket, name: str) -> int:
+    """Find the index of an interface in a socket's network, which may not be this process's."""
+    encoded = os.fsencode(name)
+    if len(encoded) >= _IFNAMSIZ:
+        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+    request = struct.pack(f"{_IFNAMSIZ}s24x", encoded)
+    answer = fcntl.ioctl(link, _SIOCGIFINDEX, request)
+    index: int = struct.unpack_from("=i", answer, _IFNAMSIZ)[0]
+    return index

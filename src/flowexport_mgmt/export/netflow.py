@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from flowexport_mgmt.export.instant import Instant
 from flowexport_mgmt.export.session import Content, Output, Session
 from flowexport_mgmt.export.templates import TemplateClock
-from flowexport_mgmt.model.flow_export import Collector
+from flowexport_mgmt.model.flow_export import Collector, Transport
 from flowexport_mgmt.records import CounterBatch, Datagrams
 from flowexport_mgmt.wire import ipfix, netflow9
 from flowexport_mgmt.wire.deltas import counter_deltas
@@ -37,7 +37,7 @@ class TemplateSession(Session):
 
     def __init__(self, config: Collector) -> None:
         super().__init__(config)
-        self._clock = TemplateClock(config.template_refresh)
+        self._clock = TemplateClock(_refresh_interval(config))
         self._baseline: CounterBatch | None = None
         self._latest: CounterBatch | None = None
         self._told: _Table | None = None
@@ -47,7 +47,7 @@ class TemplateSession(Session):
         if config.interface_options and not self._config.interface_options:
             self._clock.hasten()
         super().configure(config)
-        self._clock.configure(config.template_refresh)
+        self._clock.configure(_refresh_interval(config))
 
     @property
     def due(self) -> float:
@@ -150,10 +150,16 @@ class Netflow9Session(TemplateSession):
 
 
 class IpfixSession(TemplateSession):
-    """IPFIX: data records are numbered."""
+    """IPFIX: data records are numbered, on a connection those that it carries."""
 
     counters = ipfix.COUNTERS
     interface_table = ipfix.INTERFACE_TABLE
+
+    def restart(self) -> None:
+        """Send templates and option data next; a connection begins with number 0."""
+        super().restart()
+        if self._config.transport is not Transport.UDP:
+            self.sequence = 0
 
     def _compose(self, sets: Iterable[Template | DataSet], now: Instant) -> Datagrams:
         datagrams = ipfix.compose(
@@ -171,6 +177,11 @@ class IpfixSession(TemplateSession):
 
     def _interface_data(self, batch: CounterBatch) -> DataSet:
         return ipfix.encode_interface_table(batch.rows["ifindex"], batch.names, batch.descriptions)
+
+
+def _refresh_interval(config: Collector) -> float:
+    """Seconds from one sending of templates to the next; a connection keeps what it was told."""
+    return config.template_refresh if config.transport is Transport.UDP else math.inf
 
 
 def _table_of(batch: CounterBatch) -> _Table:

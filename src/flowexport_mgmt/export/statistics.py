@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from flowexport_mgmt.export.endpoint import describe_error, error_name
+from flowexport_mgmt.export.failure import Failure
 from flowexport_mgmt.export.session import Content
 from flowexport_mgmt.export.transfer import Progress
 
@@ -15,7 +15,7 @@ class Statistics:
     """Counts since ``since_ns``; times are Unix nanoseconds, None for never.
 
     Datagrams, octets, records and templates are those that the kernel accepted; ``failures`` counts
-    errors by name.
+    errors by name, ``fallbacks`` the ways to send that were given up.
     """
 
     since_ns: int
@@ -27,6 +27,9 @@ class Statistics:
     last_error: str | None = None
     last_template_ns: int | None = None
     last_export_ns: int | None = None
+    fallbacks: int = 0
+    last_fallback: str | None = None
+    connections: int = 0
 
     @property
     def errors(self) -> int:
@@ -43,9 +46,16 @@ class Statistics:
             self.last_template_ns = unix_ns
         if progress.output.content is Content.COUNTERS and progress.datagrams:
             self.last_export_ns = unix_ns
-        for number, count in progress.failures.items():
-            self.failures[error_name(number)] += count
-            self.last_error = describe_error(number)
+        for failure, count in progress.sent.failures.items():
+            self.fail(failure, count)
+        for reason in progress.sent.fallbacks:
+            self.fallbacks += 1
+            self.last_fallback = reason
+
+    def fail(self, failure: Failure, count: int) -> None:
+        """Count an error so many times."""
+        self.failures[failure.name] += count
+        self.last_error = failure.text
 
     def copy(self) -> Statistics:
         """Copy, for a reader that does not hold the lock."""

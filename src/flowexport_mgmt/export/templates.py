@@ -11,7 +11,7 @@ _RETRY_S: Final = 1.0
 class TemplateClock:
     """Says when templates have to go out: at first, every ``refresh`` seconds, after a failure."""
 
-    def __init__(self, refresh: int) -> None:
+    def __init__(self, refresh: float) -> None:
         self._refresh = refresh
         self._sent = -math.inf
         self._retry = math.inf
@@ -27,7 +27,7 @@ class TemplateClock:
         """Whether templates have to go out before the next data."""
         return self._owed
 
-    def configure(self, refresh: int) -> None:
+    def configure(self, refresh: float) -> None:
         """Change the time between two refreshes, counted from the latest."""
         self._refresh = refresh
 

@@ -2,37 +2,40 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from flowexport_mgmt.export.sender import Sender
+from flowexport_mgmt.export.sender import Sender, Sent
 from flowexport_mgmt.export.session import Output
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What one burst achieved; ``finished`` is the output that it ended, if it did.
+    """What one burst achieved; ``finished`` tells that it ended the output.
 
-    Counts are of accepted datagrams, ``handled`` of all that do not wait any more.
+    Counts are of accepted datagrams, ``handled`` of all that do not wait any more. The output was
+    ``delivered`` when all of it so far was accepted.
     """
 
     output: Output
-    handled: int
+    sent: Sent
     datagrams: int
     octets: int
     records: int
     templates: int
-    failures: Counter[int]
-    reported: bool
     finished: bool
     delivered: bool
+
+    @property
+    def handled(self) -> int:
+        """Count the datagrams that do not wait any more."""
+        return self.sent.handled
 
 
 @dataclass(slots=True)
 class _Transfer:
     output: Output
-    views: list[memoryview]
     position: int = 0
     delivered: bool = True
 
@@ -49,35 +52,50 @@ class Transfers:
 
     def add(self, outputs: Iterable[Output]) -> None:
         """Line up outputs behind those that wait."""
-        self._waiting += (
-            _Transfer(output, list(output.datagrams)) for output in outputs if len(output.datagrams)
-        )
+        self._waiting += (_Transfer(output) for output in outputs if len(output.datagrams))
 
-    def clear(self) -> None:
-        """Forget all that waits."""
+    def clear(self) -> int:
+        """Forget all that waits, and tell how many datagrams that were."""
+        count = sum(
+            len(transfer.output.datagrams) - transfer.position for transfer in self._waiting
+        )
         self._waiting.clear()
+        return count
 
     def send(self, sender: Sender, limit: int) -> Progress:
-        """Send at most ``limit`` datagrams of the first output."""
+        """Send at most ``limit`` datagrams of the first output.
+
+        Raises:
+            LostError: the sender is of no use any more.
+        """
         transfer = self._waiting[0]
-        begin = transfer.position
-        sent = sender.send(transfer.views[begin : begin + limit])
-        accepted = [begin + place for place, is_ok in enumerate(sent.accepted) if is_ok]
-        transfer.position += len(sent.accepted)
-        transfer.delivered &= len(accepted) == len(sent.accepted)
-        finished = transfer.position == len(transfer.views)
-        if finished:
-            self._waiting.popleft()
         datagrams = transfer.output.datagrams
-        return Progress(
-            output=transfer.output,
-            handled=len(sent.accepted),
-            datagrams=len(accepted),
-            octets=sent.octets,
-            records=sum(datagrams.records[place] for place in accepted),
-            templates=sum(datagrams.templates[place] for place in accepted),
-            failures=sent.failures,
-            reported=sent.reported,
-            finished=finished,
-            delivered=transfer.delivered,
-        )
+        begin = transfer.position
+        sent = sender.send(datagrams, begin, min(begin + limit, len(datagrams)))
+        transfer.position = begin + sent.handled
+        transfer.delivered &= not sent.rejected
+        if transfer.position == len(datagrams):
+            self._waiting.popleft()
+        return _progress(transfer, begin, sent)
+
+
+def _progress(transfer: _Transfer, begin: int, sent: Sent) -> Progress:
+    datagrams = transfer.output.datagrams
+    offsets, end = datagrams.offsets, transfer.position
+    refused = sum(offsets[place + 1] - offsets[place] for place in sent.rejected)
+    return Progress(
+        output=transfer.output,
+        sent=sent,
+        datagrams=sent.handled - len(sent.rejected),
+        octets=offsets[end] - offsets[begin] - refused,
+        records=_count(datagrams.records, begin, sent),
+        templates=_count(datagrams.templates, begin, sent),
+        finished=end == len(datagrams),
+        delivered=transfer.delivered,
+    )
+
+
+def _count(counts: Sequence[int], begin: int, sent: Sent) -> int:
+    """Add up what the accepted datagrams of a burst carry."""
+    refused = sum(counts[place] for place in sent.rejected)
+    return sum(counts[begin : begin + sent.handled]) - refused

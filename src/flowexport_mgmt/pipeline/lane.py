@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from flowexport_mgmt.export import (
+    OWN_FACILITIES,
     Collector,
+    Facilities,
     Instant,
+    Interest,
     IpAddress,
     Opened,
     Statistics,
@@ -36,6 +39,9 @@ class LaneReport:
     sequence: int
     dropped_records: int
     queue_depth: int
+    is_stream: bool
+    method: str | None
+    tls_version: str | None
     statistics: Statistics
 
 
@@ -55,10 +61,11 @@ class Lane:
         *,
         changed: StatusChanged,
         recovered: Callable[[Lane], None],
+        facilities: Facilities = OWN_FACILITIES,
     ) -> None:
         self.name = config.name
         self._lock = threading.Lock()
-        self._collector = Collector(config, now, changed)
+        self._collector = Collector(config, now, changed, facilities)
         self._recovered = recovered
         self._pacer = Pacer(config.rate_limit)
         self._queue = BatchQueue()
@@ -96,10 +103,21 @@ class Lane:
         with self._lock:
             if self._closed or not self._collector.config.enabled:
                 return math.inf
-            if not self._collector.is_open and not self._reopen(now):
-                return self._collector.retry_at
+            if not self._advance(now):
+                return self._collector.due
             self._generate(now)
             return self._transmit(now)
+
+    def retry(self, now: Instant) -> None:
+        """Let a collector that is down be opened again at the next step."""
+        with self._lock:
+            self._collector.retry(now)
+
+    @property
+    def interest(self) -> Interest | None:
+        """What a step is wanted for, at whatever time it comes."""
+        with self._lock:
+            return self._collector.interest
 
     def fail(self, reason: str, now: Instant) -> float:
         """Give up what is under way; returns the monotonic time of the next step."""
@@ -119,6 +137,9 @@ class Lane:
                 sequence=collector.session.sequence,
                 dropped_records=self._dropped_records,
                 queue_depth=len(self._queue),
+                is_stream=collector.is_stream,
+                method=collector.method,
+                tls_version=collector.tls_version,
                 statistics=collector.statistics.copy(),
             )
 
@@ -129,11 +150,15 @@ class Lane:
             self._queue.clear()
             self._collector.close()
 
-    def _reopen(self, now: Instant) -> bool:
-        self._queue.clear()
-        if now.monotonic < self._collector.retry_at or not self._collector.reopen(now):
+    def _advance(self, now: Instant) -> bool:
+        """See that the collector is open; ask for a poll when it has come back."""
+        was_open = self._collector.is_open
+        if not self._collector.advance(now):
+            self._queue.clear()
             return False
-        self._recovered(self)
+        if not was_open:
+            self._queue.clear()
+            self._recovered(self)
         return True
 
     def _generate(self, now: Instant) -> None:
@@ -147,11 +172,12 @@ class Lane:
     def _transmit(self, now: Instant) -> float:
         if self._collector.pending and now.monotonic >= self._pacer.ready_at:
             handled = self._collector.transmit(self._pacer.burst, now)
-            if not handled:
-                return now.monotonic + _FULL_BUFFER_S
             self._pacer.spend(handled, now.monotonic)
+            if not handled and self._collector.is_open:
+                # A connection says when it takes more.
+                return math.inf if self._collector.interest else now.monotonic + _FULL_BUFFER_S
         if not self._collector.is_open:
-            return self._collector.retry_at
+            return self._collector.due
         if self._collector.pending or self._queue:
             return self._pacer.ready_at
         return self._collector.session.due

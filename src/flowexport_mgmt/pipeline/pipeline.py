@@ -53,6 +53,11 @@ class Pipeline:
         self._poller.change(lane, interval)
         self._egress.wake((lane,))
 
+    def retry(self, lane: Lane, now: Instant) -> None:
+        """Let a lane that is down try again now: what it needs may have changed."""
+        lane.retry(now)
+        self._egress.wake((lane,))
+
     def remove(self, lane: Lane) -> None:
         """Serve a lane no more."""
         self._poller.remove(lane)

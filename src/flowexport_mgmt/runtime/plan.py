@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from flowexport_mgmt.export import EndpointError, Opened, check_addresses, open_sender
+from flowexport_mgmt.export import (
+    EndpointError,
+    Facilities,
+    Opened,
+    check_addresses,
+    open_sender,
+)
 from flowexport_mgmt.link.messages import Refusal
 from flowexport_mgmt.model import flow_export as fe
 from flowexport_mgmt.pipeline import Lane
@@ -64,14 +70,24 @@ def identity(config: fe.Collector) -> tuple[object, ...]:
         config.address,
         config.port,
         config.source_address,
+        config.transport,
+        config.tls,
+        config.network_instance,
         domain,
     )
 
 
-def make_plan(commit: int, new: fe.FlowExport | None, running: Mapping[str, Running]) -> Plan:
+def make_plan(
+    commit: int,
+    new: fe.FlowExport | None,
+    running: Mapping[str, Running],
+    facilities: Facilities,
+) -> Plan:
     """Open what the new configuration needs and what runs does not have."""
     collectors = new.collector if new is not None else ()
-    steps = tuple(_make_step(config, running.get(config.name)) for config in collectors)
+    steps = tuple(
+        _make_step(config, running.get(config.name), facilities) for config in collectors
+    )
     return Plan(commit, new, steps)
 
 
@@ -86,20 +102,20 @@ def find_refusals(plan: Plan) -> tuple[Refusal, ...]:
     )
 
 
-def _make_step(config: fe.Collector, running: Running | None) -> Step:
+def _make_step(config: fe.Collector, running: Running | None, facilities: Facilities) -> Step:
     kept = running
     if running is not None and identity(running.config) != identity(config):
         kept = None
     if kept is not None and kept.config == config:
         return Step(config, kept, None)
-    return Step(config, kept, _open(config, kept))
+    return Step(config, kept, _open(config, kept, facilities))
 
 
-def _open(config: fe.Collector, kept: Running | None) -> Opened | None:
+def _open(config: fe.Collector, kept: Running | None, facilities: Facilities) -> Opened | None:
     try:
         check_addresses(config)
         if not config.enabled or (kept is not None and kept.config.enabled):
             return None
-        return open_sender(config)
+        return open_sender(config, facilities)
     except EndpointError as error:
         return error

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 
 from flowexport_mgmt.errors import LinkError
-from flowexport_mgmt.export import Instant
+from flowexport_mgmt.export import OWN_FACILITIES, Facilities, Instant
 from flowexport_mgmt.link.messages import (
     CollectorStateChange,
     Event,
@@ -36,11 +36,13 @@ class Runtime:
         on_event: Callable[[Event], None],
         clock: Callable[[], Instant] = read_clock,
         source: CounterSource | None = None,
+        facilities: Facilities = OWN_FACILITIES,
     ) -> None:
         self.commit = 0
         """The commit that runs; 0 for none."""
         self._on_event = on_event
         self._clock = clock
+        self._facilities = facilities
         self._source = source or CounterSource(clock().unix_ns)
         self._pipeline = Pipeline(
             self._source, clock, functools.partial(self._tell_source, "counters")
@@ -62,7 +64,7 @@ class Runtime:
             then. Otherwise nothing: what cannot work is down once it is applied, and retried.
         """
         self._release_plan()
-        plan = make_plan(commit, new, self._running)
+        plan = make_plan(commit, new, self._running, self._facilities)
         refusals = find_refusals(plan) if strict else ()
         if refusals:
             plan.release()
@@ -108,8 +110,7 @@ class Runtime:
     def stop(self) -> None:
         """Stop every thread and release every socket, within a second."""
         self._release_plan()
-        if self._started:
-            self._pipeline.stop()
+        self._pipeline.stop()
         for running in self._running.values():
             running.lane.close()
         self._running = {}
@@ -138,9 +139,11 @@ class Runtime:
 
     def _take(self, step: Step) -> Running:
         """Let a collector run by its new settings."""
-        if step.kept is not None and step.is_untouched:
-            return step.kept
         now = self._clock()
+        if step.kept is not None and step.is_untouched:
+            if step.config.enabled:
+                self._pipeline.retry(step.kept.lane, now)
+            return step.kept
         lane = self._make_lane(step.config, now) if step.kept is None else step.kept.lane
         lane.configure(step.config, step.opened, now)
         self._serve(lane, step)
@@ -162,6 +165,7 @@ class Runtime:
             now,
             changed=functools.partial(self._tell_collector, config.name),
             recovered=self._pipeline.recovered,
+            facilities=self._facilities,
         )
 
     def _release_plan(self) -> None:

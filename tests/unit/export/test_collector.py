@@ -121,7 +121,7 @@ def test_a_socket_whose_network_is_gone_is_opened_again() -> None:
         assert sender.closed
         assert not life.collector.is_open
         assert life.collector.retry_at == at(1).monotonic
-        assert life.collector.reopen(at(1))
+        assert life.collector.advance(at(1))
         assert life.collector.status is DOWN  # until something got out
         life.export(2)
         assert peer.receive().message.sequence == 2
@@ -142,7 +142,7 @@ def test_a_source_address_that_left_is_noticed_before_the_next_datagram() -> Non
         "source-address 192.0.2.77: not an address of this host (EADDRNOTAVAIL)"
     )
     assert life.collector.session.sequence == 1
-    assert not life.collector.reopen(at(2))
+    assert not life.collector.advance(at(2))
     assert life.collector.retry_at == at(3).monotonic
 
 

@@ -7,12 +7,12 @@ import pytest
 
 from flowexport_mgmt.export.endpoint import (
     Endpoint,
-    EndpointError,
     check_host,
     has_local_address,
     local_address,
     set_dscp,
 )
+from flowexport_mgmt.export.failure import EndpointError
 
 
 @pytest.mark.parametrize(

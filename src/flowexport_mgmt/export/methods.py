@@ -1,0 +1,187 @@
+"""How datagrams are handed to the kernel: the rungs of the ladder, the fastest first.
+
+Generic segmentation offload takes a run of equal datagrams through the stack as one packet; it
+needs a device that computes checksums and datagrams that fit the MTU. sendmmsg takes many
+datagrams in one system call; send takes one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import socket
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import numpy as np
+
+from flowexport_mgmt.export.layout import Layout
+
+_SOL_UDP: Final = 17
+_UDP_SEGMENT: Final = 103
+_MAX_OCTETS: Final = 65_507
+"""The payload of the largest UDP datagram over IPv4, which a run must not exceed either."""
+
+_MAX_SEGMENTS: Final = 64
+"""What every kernel takes; 128 are possible since Linux 6.9."""
+
+_MAX_MESSAGES: Final = 64
+
+_NO_OFFLOAD: Final = frozenset(
+    (errno.EIO, errno.EMSGSIZE, errno.EINVAL, errno.ENOPROTOOPT, errno.EOPNOTSUPP)
+)
+
+
+class Method(Protocol):
+    """A way to send.
+
+    ``unavailable`` are the errors that say that the way itself is closed; ``is_atomic`` tells that
+    one call sends all or nothing, else only the first datagram has failed when it raises.
+    """
+
+    name: str
+    unavailable: frozenset[int]
+    is_atomic: bool
+
+    def reach(self, begin: int, end: int) -> int:
+        """Tell how far one call gets."""
+
+    def send(self, begin: int, end: int) -> int:
+        """Send and tell how many datagrams the kernel accepted; OSError when it accepted none."""
+
+    def stop(self) -> None:
+        """Leave the socket as it was, because another way is taken from now on."""
+
+
+class GsoMethod:
+    """A run of equal datagrams, of which the last may be shorter, as one packet."""
+
+    name = "gso"
+    unavailable = _NO_OFFLOAD
+    is_atomic = True
+
+    def __init__(self, link: socket.socket, layout: Layout) -> None:
+        self._socket = link
+        self._layout = layout
+        self._segment = 0  # what the socket was told; it cuts nothing that is not longer
+
+    def reach(self, begin: int, end: int) -> int:
+        """Tell where the run ends, or the packet is full."""
+        fitting = _MAX_OCTETS // self._layout.size(begin) or 1
+        return self._layout.run_end(begin, min(end, begin + min(fitting, _MAX_SEGMENTS)))
+
+    def send(self, begin: int, end: int) -> int:
+        """Send a run in one piece."""
+        size = self._layout.size(begin)
+        if size > self._segment or (size < self._segment and end - begin > 1):
+            self._set_segment(size)
+        self._socket.send(self._layout.octets(begin, end))
+        return end - begin
+
+    def stop(self) -> None:
+        """Let the socket cut nothing any more."""
+        if self._segment:
+            self._set_segment(0)
+
+    def _set_segment(self, size: int) -> None:
+        self._socket.setsockopt(_SOL_UDP, _UDP_SEGMENT, size)
+        self._segment = size
+
+
+_WORD: Final = np.uintp
+_VECTOR: Final = np.dtype([("base", _WORD), ("length", _WORD)], align=True)  # struct iovec
+_HEADER: Final = np.dtype(  # struct msghdr
+    [
+        ("name", _WORD),
+        ("name_length", np.uint32),
+        ("vectors", _WORD),
+        ("vector_count", _WORD),
+        ("control", _WORD),
+        ("control_length", _WORD),
+        ("flags", np.int32),
+    ],
+    align=True,
+)
+_MESSAGE: Final = np.dtype([("header", _HEADER), ("length", np.uint32)], align=True)
+
+
+class MmsgMethod:
+    """Many datagrams in one system call, from arrays that are made once."""
+
+    name = "sendmmsg"
+    unavailable = frozenset((errno.ENOSYS,))
+    is_atomic = False
+
+    def __init__(self, link: socket.socket, layout: Layout) -> None:
+        self._socket = link
+        self._layout = layout
+        vectors = np.zeros(_MAX_MESSAGES, _VECTOR)
+        places = np.arange(_MAX_MESSAGES, dtype=_WORD) * _VECTOR.itemsize
+        self._messages = np.zeros(_MAX_MESSAGES, _MESSAGE)
+        self._messages["header"]["vectors"] = places + vectors.ctypes.data
+        self._messages["header"]["vector_count"] = 1
+        self._bases, self._lengths = vectors["base"], vectors["length"]
+        self._pointer = self._messages.ctypes.data
+
+    def reach(self, begin: int, end: int) -> int:
+        """Reach as far as there are headers."""
+        return min(end, begin + _MAX_MESSAGES)
+
+    def send(self, begin: int, end: int) -> int:
+        """Send from the first on until one fails."""
+        count = end - begin
+        addresses, lengths = self._layout.vectors()
+        self._bases[:count] = addresses[begin:end]
+        self._lengths[:count] = lengths[begin:end]
+        accepted = _sendmmsg(self._socket.fileno(), self._pointer, count, 0)
+        if accepted < 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+        return accepted
+
+    def stop(self) -> None:
+        """Do nothing: the socket was told nothing."""
+
+
+class SendMethod:
+    """One datagram in each system call: what every system can."""
+
+    name = "send"
+    unavailable: frozenset[int] = frozenset()
+    is_atomic = True
+
+    def __init__(self, link: socket.socket, layout: Layout) -> None:
+        self._socket = link
+        self._layout = layout
+
+    def reach(self, begin: int, end: int) -> int:  # noqa: ARG002 - the face of all methods
+        """Reach one datagram far."""
+        return begin + 1
+
+    def send(self, begin: int, end: int) -> int:
+        """Send one datagram."""
+        self._socket.send(self._layout.octets(begin, end))
+        return 1
+
+    def stop(self) -> None:
+        """Do nothing: the socket was told nothing."""
+
+
+def _load_sendmmsg() -> Callable[[int, int, int, int], int]:
+    """Find the C library's function, which leaves the error in ctypes.get_errno()."""
+    library = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(library, "sendmmsg"):
+        return _sendmmsg_is_missing
+    function = library.sendmmsg
+    function.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int)
+    function.restype = ctypes.c_int
+    return function
+
+
+def _sendmmsg_is_missing(*_: int) -> int:
+    ctypes.set_errno(errno.ENOSYS)
+    return -1
+
+
+_sendmmsg: Final = _load_sendmmsg()
