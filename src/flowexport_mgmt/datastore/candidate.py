@@ -9,10 +9,8 @@ from flowexport_mgmt.datastore.changes import Change
 from flowexport_mgmt.datastore.engine import Plan, make, plan_edits, plan_whole
 from flowexport_mgmt.datastore.record import CommitRecord
 from flowexport_mgmt.errors import ErrorTag, Fault, ManagementError
-from flowexport_mgmt.schema.edits import EditNode, Operation
+from flowexport_mgmt.schema.edits import DELETING, EditNode, Operation
 from flowexport_mgmt.schema.tree import Tree
-
-_DELETING = frozenset((Operation.DELETE, Operation.REMOVE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +112,7 @@ class Candidate:
 def _given(edits: Sequence[EditNode], inherited: Operation) -> Iterator[str]:
     for edit in edits:
         operation = edit.operation or inherited
-        if operation in _DELETING:
+        if operation in DELETING:
             continue
         if operation is not Operation.NONE:
             yield edit.path

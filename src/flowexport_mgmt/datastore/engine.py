@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from flowexport_mgmt.datastore.changes import Change, Kind
 from flowexport_mgmt.errors import ErrorTag, Fault
-from flowexport_mgmt.schema.edits import EditNode, Insertion, Operation, Where
+from flowexport_mgmt.schema.edits import DELETING, EditNode, Insertion, Operation, Where
 from flowexport_mgmt.schema.nodes import Kind as NodeKind
 from flowexport_mgmt.schema.nodes import SchemaNode
 from flowexport_mgmt.schema.tree import Node, Tree
@@ -150,7 +150,7 @@ class _Planner:
     def _edit(self, edit: EditNode, parent: _Place, operation: Operation) -> int:
         node = self._find(edit, parent)
         present = node is not None and not node.is_default
-        if operation in (Operation.DELETE, Operation.REMOVE):
+        if operation in DELETING:
             self._delete(edit, node if present else None, parent, operation)
             return 0
         if operation is Operation.CREATE and present:
@@ -217,7 +217,11 @@ class _Planner:
             return 0
         if edit.schema.is_term:
             return 0
-        return self._write(edit, node, parent, Operation.NONE)[1]
+        before = len(self.plan.changes)
+        created = self._write(edit, node, parent, Operation.NONE)[1]
+        if created or any(c.kind is not Kind.DELETED for c in self.plan.changes[before:]):
+            self._drop_other_cases(edit.schema, parent)
+        return created
 
     # -- deleting
 
@@ -281,18 +285,25 @@ class _Planner:
         return _find_instance(self._tree, parent.node, edit.schema, anchor) is not None
 
     def _order(self, existing: list[Node], edits: Sequence[EditNode], parent: _Place) -> None:
-        """Plan to bring lists ordered by the user into the order of a replacing edit."""
-        for schema in {edit.schema: None for edit in edits if edit.schema.user_ordered}:
-            wanted = {_instance(edit): edit for edit in edits if edit.schema is schema}
+        """Plan to order lists as if a replacing edit had filled them from nothing."""
+        entries = [e for e in edits if e.schema.user_ordered and e.operation not in DELETING]
+        for schema in dict.fromkeys(edit.schema for edit in entries):
+            wanted = {_instance(edit): edit for edit in entries if edit.schema is schema}
             kept = [_node_instance(node) for node in existing if node.schema is schema]
             result = dict.fromkeys(name for name in kept if name in wanted)
             result |= dict.fromkeys(wanted)
-            if list(result) == list(wanted):
+            placed = any(edit.insertion for edit in wanted.values())
+            if list(result) == list(wanted) and not placed:
                 continue
             for edit in wanted.values():
-                place = _Place(self._find(edit, parent))
-                self.plan.steps.append(_Move(parent, place, edit, Insertion(Where.LAST)))
-                self._record(Kind.MOVED, edit, 1)
+                self._move(edit, Insertion(Where.LAST), parent)
+                if edit.insertion is not None:
+                    self._move(edit, edit.insertion, parent)
+
+    def _move(self, edit: EditNode, insertion: Insertion, parent: _Place) -> None:
+        place = _Place(self._find(edit, parent))
+        self.plan.steps.append(_Move(parent, place, edit, insertion))
+        self._record(Kind.MOVED, edit, 1)
 
     # -- notes
 

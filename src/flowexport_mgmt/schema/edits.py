@@ -19,6 +19,9 @@ class Operation(enum.StrEnum):
     NONE = "none"
 
 
+DELETING = frozenset((Operation.DELETE, Operation.REMOVE))
+
+
 class Where(enum.StrEnum):
     """Where an entry of a list ordered by the user goes (RFC 7950, section 7.8.6)."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from flowexport_mgmt.errors import ErrorTag, ErrorType, Fault, ManagementError
-from flowexport_mgmt.schema.edits import EditNode, Operation
+from flowexport_mgmt.schema.edits import DELETING, EditNode
 from flowexport_mgmt.schema.library import LibraryError
 from flowexport_mgmt.schema.nodes import Kind, SchemaNode
 from flowexport_mgmt.schema.paths import render_step
@@ -13,7 +13,6 @@ from flowexport_mgmt.schema.paths import render_step
 LIMIT = 256
 """Faults that are reported of one request; a request may hold millions."""
 
-DELETING = frozenset((Operation.DELETE, Operation.REMOVE))
 _DUPLICATE = "data-not-unique"
 
 

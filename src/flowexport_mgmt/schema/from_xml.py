@@ -8,9 +8,8 @@ from lxml import etree
 
 from flowexport_mgmt.errors import ErrorTag
 from flowexport_mgmt.schema.context import SchemaContext
-from flowexport_mgmt.schema.edits import EditNode, Operation
+from flowexport_mgmt.schema.edits import DELETING, EditNode, Operation
 from flowexport_mgmt.schema.findings import (
-    DELETING,
     Findings,
     check_siblings,
     note_missing_key,

@@ -8,8 +8,8 @@ from lxml import etree
 
 from flowexport_mgmt.errors import ErrorTag, ErrorType
 from flowexport_mgmt.schema.context import SchemaContext
-from flowexport_mgmt.schema.edits import Insertion, Operation, Where
-from flowexport_mgmt.schema.findings import DELETING, Findings
+from flowexport_mgmt.schema.edits import DELETING, Insertion, Operation, Where
+from flowexport_mgmt.schema.findings import Findings
 from flowexport_mgmt.schema.library import LibraryError
 from flowexport_mgmt.schema.nodes import Kind, SchemaNode
 from flowexport_mgmt.schema.paths import parse_predicates

@@ -79,14 +79,22 @@ def apply(data: Data, edit: Edit, inherited: str) -> None:
     else:
         drop_other_cases(data, edit)
     if edit.name in KEYS or edit.value is None:
+        before = to_json(place.get(key, {}))
         write_inner(place, key, edit, operation)
+        if operation == "none" and to_json(place[key]) not in ({}, before):
+            drop_other_cases(data, edit)
     else:
         place[key] = edit.value
-    if edit.insert:
-        value = place.pop(key)
-        rest = list(place.items())
-        place.clear()
-        place.update([(key, value), *rest] if edit.insert == "first" else [*rest, (key, value)])
+    if edit.insert and operation != "none":
+        insert(place, edit)
+
+
+def insert(place: Data, edit: Edit) -> None:
+    value = place.pop(edit.value)
+    rest = list(place.items())
+    entry = (edit.value, value)
+    place.clear()
+    place.update([entry, *rest] if edit.insert == "first" else [*rest, entry])
 
 
 def write_inner(place: Data, key: Any, edit: Edit, operation: str) -> None:
@@ -111,9 +119,15 @@ def keep(inner: Data, edit: Edit) -> None:
 
 
 def reorder(inner: Data, edit: Edit) -> None:
-    steps = [c.value for c in edit.children if c.name == "step" and c.operation not in DELETING]
+    """Order a replaced list as if it had been filled from nothing."""
+    steps = [c for c in edit.children if c.name == "step" and c.operation not in DELETING]
+    entries, ordered = inner.get("step", {}), {}
+    for child in steps:
+        ordered[child.value] = entries[child.value]
+        if child.insert:
+            insert(ordered, child)
     if steps:
-        inner["step"] = {key: inner["step"][key] for key in steps if key in inner["step"]}
+        inner["step"] = ordered
 
 
 DELETING = ("delete", "remove")
@@ -136,15 +150,7 @@ def is_plain_container(edit: Edit) -> bool:
 
 def is_empty(edit: Edit, value: Any) -> bool:
     """Containers that mean nothing exist only by what is in them."""
-    return is_plain_container(edit) and not plain(value)
-
-
-def plain(data: Any) -> Any:
-    """Leave out containers and lists with nothing in them."""
-    if not isinstance(data, dict):
-        return data
-    kept = {name: plain(value) for name, value in data.items()}
-    return {name: value for name, value in kept.items() if value != {} or name in PRESENCE}
+    return is_plain_container(edit) and not to_json(value)
 
 
 def to_json(data: Data) -> Any:
