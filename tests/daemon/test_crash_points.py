@@ -40,8 +40,10 @@ def try_commits(daemon: Daemon, collector: Collector) -> int:
     """
     confirmed = 0
     for number in (1, 2, 3):
-        config = flow_export(collector.entry("a", rate_limit=number),
-                             collector.entry("b", sub_agent_id=2, rate_limit=number))
+        config = flow_export(
+            collector.entry("a", rate_limit=number),
+            collector.entry("b", sub_agent_id=2, rate_limit=number),
+        )
         with contextlib.suppress(OSError, RpcError), daemon.netconf() as session:
             session.edit(config)
             session.commit()
@@ -62,8 +64,11 @@ def commit_refused(session: Netconf, collector: Collector) -> None:
 
 def settle(daemon: Daemon) -> tuple[str, ...]:
     """Wait until the exporter runs what the manager holds, and return the limits set there."""
-    wait_until(lambda: daemon.exporter().get("commit") == str(daemon.running_commit()), 20,
-               "manager and exporter run one commit")
+    wait_until(
+        lambda: daemon.exporter().get("commit") == str(daemon.running_commit()),
+        20,
+        "manager and exporter run one commit",
+    )
     with daemon.netconf() as session:
         found = session.get_config().iterfind(f".//{{{FE}}}rate-limit")
         return tuple(sorted(leaf.text or "" for leaf in found))

@@ -60,8 +60,14 @@ def test_children_become_the_service_user(public: Path, python: Path) -> None:
     private.mkdir(mode=0o700)  # where the first configuration lies, for root's eyes only
     with Collector() as collector:
         command = (python, "-m", "flowexport_mgmt.app.main")
-        with Daemon(private / "state", "--state-dir", public / "state", "--run-dir",
-                    public / "run", command=command) as daemon:
+        with Daemon(
+            private / "state",
+            "--state-dir",
+            public / "state",
+            "--run-dir",
+            public / "run",
+            command=command,
+        ) as daemon:
             daemon.socket = public / "run" / "netconf.sock"
             daemon.wait_started()
             daemon.commit(collector.xml("a"))

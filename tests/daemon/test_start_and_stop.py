@@ -21,9 +21,19 @@ START_BUDGET = 1.5
 
 
 def with_collector(collector: Collector) -> dict[str, object]:
-    return {"flow-export:flow-export": {"collector": [{
-        "name": "a", "address": "127.0.0.1", "port": collector.port, "protocol": "sflow",
-        "polling-interval": 1}]}}
+    return {
+        "flow-export:flow-export": {
+            "collector": [
+                {
+                    "name": "a",
+                    "address": "127.0.0.1",
+                    "port": collector.port,
+                    "protocol": "sflow",
+                    "polling-interval": 1,
+                }
+            ]
+        }
+    }
 
 
 def run(*arguments: object) -> Program:
@@ -97,15 +107,20 @@ def test_ssh_and_http_listen(daemon: Daemon) -> None:
 def test_a_second_instance_is_refused_and_the_first_lives_on(daemon: Daemon) -> None:
     with run("--state-dir", daemon.state) as second:
         assert second.wait() == 69
-        assert second.lines == [(
-            f"flowexportd: the state folder {daemon.state} is in use: flowexportd runs already "
-            f"(process {daemon.process.pid})")]
+        assert second.lines == [
+            (
+                f"flowexportd: the state folder {daemon.state} is in use: flowexportd runs already "
+                f"(process {daemon.process.pid})"
+            )
+        ]
     with daemon.netconf():
         pass
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"garbage \xff\xfe", b"[]", b'{"a": 1}',
-                                     b'{"configuration": {"no:such": {}}}'])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"garbage \xff\xfe", b"[]", b'{"a": 1}', b'{"configuration": {"no:such": {}}}'],
+)
 def test_a_corrupt_state_file_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
     state = tmp_path / "state"
     state.mkdir()
@@ -119,13 +134,20 @@ def test_a_corrupt_state_file_is_refused_and_left_alone(tmp_path: Path, content:
     assert (state / "running.json").read_bytes() == content
 
 
-@pytest.mark.parametrize(("name", "content", "complaint"), [
-    ("init.json", '{"flow-export:flow-export": {"collector": [{"name": "a"}]}}', "address"),
-    ("init.json", '{"flow-export:flow-export": ', "init.json"),
-    ("init.xml", '<flow-export xmlns="urn:flowexport:flow-export"><speed/></flow-export>', "speed"),
-    ("init.xml", "<flow-export", "init.xml"),
-    ("init.json", "", "init.json"),
-])
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("init.json", '{"flow-export:flow-export": {"collector": [{"name": "a"}]}}', "address"),
+        ("init.json", '{"flow-export:flow-export": ', "init.json"),
+        (
+            "init.xml",
+            '<flow-export xmlns="urn:flowexport:flow-export"><speed/></flow-export>',
+            "speed",
+        ),
+        ("init.xml", "<flow-export", "init.xml"),
+        ("init.json", "", "init.json"),
+    ],
+)
 def test_a_bad_first_configuration_is_refused_by_name(
     tmp_path: Path, name: str, content: str, complaint: str
 ) -> None:
@@ -161,8 +183,12 @@ def test_a_first_configuration_is_for_the_first_start_only(daemon: Daemon) -> No
 
 def test_a_taken_port_degrades_the_door_until_it_is_free(tmp_path: Path) -> None:
     port = free_port()
-    server = {"flow-export-server:server": {"netconf": {"ssh": {"port": port}},
-                                            "http": {"port": free_port()}}}
+    server = {
+        "flow-export-server:server": {
+            "netconf": {"ssh": {"port": port}},
+            "http": {"port": free_port()},
+        }
+    }
     taken = socket.create_server(("127.0.0.1", port))
     with taken, Daemon(tmp_path / "state", init=server) as daemon:
         daemon.wait_started()
@@ -181,9 +207,7 @@ def ssh_status(daemon: Daemon) -> str | None:
     return None if status is None else status.text
 
 
-def test_hangup_prepares_again_and_interrupts_nothing(
-    daemon: Daemon, collector: Collector
-) -> None:
+def test_hangup_prepares_again_and_interrupts_nothing(daemon: Daemon, collector: Collector) -> None:
     daemon.commit(collector.xml("a"))
     assert collector.receive()
     children = [daemon.child(name) for name in ("manager", "exporter")]
@@ -232,13 +256,20 @@ TWO_FAULTS = """{"flow-export:flow-export": {"collector": [
     {"name": "a", "address": "192.0.2.1"}, {"name": "b", "protocol": "sflow"}]}}"""
 
 
-@pytest.mark.parametrize(("name", "content", "status", "said"), [
-    ("good.json", GOOD_JSON, 0, ["valid"]),
-    ("good.xml", GOOD_XML, 0, ["valid"]),
-    ("two.json", TWO_FAULTS, 78,
-     ["collector[fe:name='a']", "protocol", "collector[fe:name='b']", "address"]),
-    ("bad.json", "{", 78, ["bad.json"]),
-])
+@pytest.mark.parametrize(
+    ("name", "content", "status", "said"),
+    [
+        ("good.json", GOOD_JSON, 0, ["valid"]),
+        ("good.xml", GOOD_XML, 0, ["valid"]),
+        (
+            "two.json",
+            TWO_FAULTS,
+            78,
+            ["collector[fe:name='a']", "protocol", "collector[fe:name='b']", "address"],
+        ),
+        ("bad.json", "{", 78, ["bad.json"]),
+    ],
+)
 def test_check(tmp_path: Path, name: str, content: str, status: int, said: list[str]) -> None:
     (tmp_path / name).write_text(content)
     with run("--check", tmp_path / name) as program:

@@ -54,8 +54,9 @@ class Storm:
 
     def _round(self) -> None:
         victim = self._random.choice(_VICTIMS)
-        killer = threading.Timer(self._random.uniform(0, _LONGEST_DELAY), self._kill,
-                                 (self._pid(victim),))
+        killer = threading.Timer(
+            self._random.uniform(0, _LONGEST_DELAY), self._kill, (self._pid(victim),)
+        )
         before, after = self._number, self._number + 1
         killer.start()
         confirmed = self._commit(after)
@@ -83,9 +84,12 @@ class Storm:
 
     def _commit(self, number: int) -> bool:
         """Set one number in two collectors with one commit; whether that was confirmed."""
-        config = flow_export(*(
-            self._collector.entry(name, sub_agent_id=sub_agent, rate_limit=number + 1000)
-            for sub_agent, name in enumerate(("a", "b"))))
+        config = flow_export(
+            *(
+                self._collector.entry(name, sub_agent_id=sub_agent, rate_limit=number + 1000)
+                for sub_agent, name in enumerate(("a", "b"))
+            )
+        )
         with contextlib.suppress(OSError, RpcError, AssertionError):
             self._daemon.commit(config)
             return True
@@ -96,8 +100,9 @@ class Storm:
         wait_until(self._agree, 30, "manager and exporter run one commit")
         with self._daemon.netconf() as session:
             reply = session.get_config()
-        numbers = {int(leaf.text or "0") - 1000 for leaf in reply.iterfind(
-            f".//{{{FE}}}rate-limit")}
+        numbers = {
+            int(leaf.text or "0") - 1000 for leaf in reply.iterfind(f".//{{{FE}}}rate-limit")
+        }
         assert len(numbers) == 1, f"a mixture of {numbers}; {etree.tostring(reply).decode()}"
         return numbers.pop()
 
@@ -125,7 +130,8 @@ def main() -> int:
     sys.stdout.write(
         f"survived {storm.kills.total()} kills {dict(storm.kills)} in "
         f"{time.monotonic() - begin:.0f} s; {storm.lost} commits under way were undone, every "
-        "other one is there\n")
+        "other one is there\n"
+    )
     return 0
 
 

@@ -56,8 +56,12 @@ class Collector:
 
     def entry(self, name: str, protocol: str = "sflow", **leaves: object) -> str:
         """Write the list entry of `xml`."""
-        given = {"address": "127.0.0.1", "port": self.port, "protocol": protocol,
-                 "polling-interval": 1}
+        given = {
+            "address": "127.0.0.1",
+            "port": self.port,
+            "protocol": protocol,
+            "polling-interval": 1,
+        }
         given |= {leaf.replace("_", "-"): value for leaf, value in leaves.items()}
         inner = "".join(f"<{leaf}>{value}</{leaf}>" for leaf, value in given.items())
         return f"<collector><name>{name}</name>{inner}</collector>"
@@ -73,7 +77,10 @@ class Daemon(Program):
     """flowexportd on ``state``, with doors on free ports unless the folder has a configuration."""
 
     def __init__(
-        self, state: Path, *options: object, environment: Mapping[str, str] | None = None,
+        self,
+        state: Path,
+        *options: object,
+        environment: Mapping[str, str] | None = None,
         init: Mapping[str, Any] | None = None,
         command: Sequence[object] = (FLOWEXPORTD,),
     ) -> None:
@@ -81,8 +88,17 @@ class Daemon(Program):
         self.socket = state / "run" / "netconf.sock"
         document = state.with_name(f"{state.name}-init.json")
         document.write_text(json.dumps(self.init_document(init or {})))
-        super().__init__([*map(str, command), "--state-dir", str(state), "--init", str(document),
-                          *map(str, options)], environment)
+        super().__init__(
+            [
+                *map(str, command),
+                "--state-dir",
+                str(state),
+                "--init",
+                str(document),
+                *map(str, options),
+            ],
+            environment,
+        )
 
     def init_document(self, more: Mapping[str, Any]) -> dict[str, Any]:
         self.ssh_port, self.http_port = free_port(), free_port()
@@ -116,15 +132,19 @@ class Daemon(Program):
         with self.netconf() as session:
             reply = session.get(f'<flow-export xmlns="{FE}"><exporter/></flow-export>')
         found = reply.find(f".//{{{FE}}}exporter")
-        return {} if found is None else {
-            str(leaf.tag).rpartition("}")[2]: leaf.text or "" for leaf in found}
+        return (
+            {}
+            if found is None
+            else {str(leaf.tag).rpartition("}")[2]: leaf.text or "" for leaf in found}
+        )
 
     def running_commit(self) -> int:
         """Return the id of the latest commit in the history."""
         with self.netconf() as session:
             reply = session.get(f'<server xmlns="{FXS}"><history/></server>')
-        return max(int(found.text or "0") for found in
-                   reply.iterfind(f".//{{{FXS}}}commit/{{{FXS}}}id"))
+        return max(
+            int(found.text or "0") for found in reply.iterfind(f".//{{{FXS}}}commit/{{{FXS}}}id")
+        )
 
     def child(self, name: str) -> int:
         """Find the process id of a child by its module; 0 where there is none just now."""
@@ -139,7 +159,8 @@ class Daemon(Program):
             state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
         except OSError:
             return False
-        return (int(parent) == self.process.pid and state != "Z"
-                and f"flowexport_mgmt.app.{name}".encode() in words)
-
-
+        return (
+            int(parent) == self.process.pid
+            and state != "Z"
+            and f"flowexport_mgmt.app.{name}".encode() in words
+        )

@@ -26,8 +26,14 @@ class Program:
         path = os.pathsep.join((str(_ROOT / "src"), str(_ROOT)))
         env = {**os.environ, "PYTHONPATH": path, **(environment or {})}
         self.lines: list[str] = []
-        self.process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT, text=True, errors="replace")
+        self.process = subprocess.Popen(
+            command,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -51,7 +57,8 @@ class Program:
             return wait_until(matches, seconds)[count - 1]
         except AssertionError:
             raise AssertionError(
-                f"{pattern!r} not {count} times in:\n" + "\n".join(self.lines)) from None
+                f"{pattern!r} not {count} times in:\n" + "\n".join(self.lines)
+            ) from None
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

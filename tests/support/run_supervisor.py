@@ -13,8 +13,11 @@ if __name__ == "__main__":
     log.configure("supervisor", sys.stdout)
     hold = Hold(choose(Path(sys.argv[1]), None))
     try:
-        status = Supervisor(hold, manager=f"tests.support.children.{sys.argv[2]}",
-                            exporter=f"tests.support.children.{sys.argv[3]}").run()
+        status = Supervisor(
+            hold,
+            manager=f"tests.support.children.{sys.argv[2]}",
+            exporter=f"tests.support.children.{sys.argv[3]}",
+        ).run()
     finally:
         hold.close()
     sys.exit(status)

@@ -49,8 +49,13 @@ class Child:
         """Whether it said that it does its work."""
         return self._ready_since is not None
 
-    def spawn(self, ours: socket.socket, theirs: socket.socket, arguments: Sequence[str],
-              inherit: Sequence[int]) -> None:
+    def spawn(
+        self,
+        ours: socket.socket,
+        theirs: socket.socket,
+        arguments: Sequence[str],
+        inherit: Sequence[int],
+    ) -> None:
         """Start the process with ``theirs`` as its control socket; closes ``theirs``.
 
         It is in a session of its own, so that a Ctrl-C at the terminal reaches the supervisor only.
@@ -63,9 +68,12 @@ class Child:
         with theirs:
             # -P: a folder that happens to be the working directory must not provide modules.
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", self.module, *arguments], env=environment,
-                stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno(), *inherit],
-                start_new_session=True)
+                [sys.executable, "-P", "-m", self.module, *arguments],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno(), *inherit],
+                start_new_session=True,
+            )
         _logger.debug("%s is process %d", self.name, self._process.pid)
 
     def set_ready(self) -> None:

@@ -16,5 +16,8 @@ def complain(reason: StartError) -> int:
 
 def missing_package(error: ImportError) -> StartError:
     """Word an import that failed."""
-    return StartError(f"a Python package is missing or broken ({error}); "
-                      "install flowexport-mgmt with all that it needs", ExitCode.RESOURCE_MISSING)
+    return StartError(
+        f"a Python package is missing or broken ({error}); "
+        "install flowexport-mgmt with all that it needs",
+        ExitCode.RESOURCE_MISSING,
+    )

@@ -38,7 +38,7 @@ _AFTER_ABORT = crash.declare("exporter.abort.after")
 
 _EXPORTER = "/flow-export/exporter"
 
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger(f"{log.ROOT}.app.exporter")  # __name__ is __main__ here
 
 
 class Exporter:
@@ -47,8 +47,7 @@ class Exporter:
     def __init__(self, runtime: Runtime, events: EventQueue) -> None:
         self._runtime = runtime
         self._events = events
-        self._started = datetime.now(UTC).isoformat(timespec="milliseconds").replace(
-            "+00:00", "Z")
+        self._started = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self._prepared: int | None = None
         self._channel: Channel[m.Request] | None = None
         self._tasks: set[asyncio.Task[None]] = set()

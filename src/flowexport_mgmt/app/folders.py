@@ -72,7 +72,9 @@ class Hold:
         if len(os.fsencode(folders.socket)) > SUN_PATH_MAX:
             raise StartError(
                 f"{folders.socket}: the path of a socket may have {SUN_PATH_MAX} octets at most; "
-                "choose a shorter --run-dir", ExitCode.CONFIGURATION)
+                "choose a shorter --run-dir",
+                ExitCode.CONFIGURATION,
+            )
         self.folders = folders
         with contextlib.ExitStack() as stack:
             self._take(stack)
@@ -166,8 +168,10 @@ def _lock_alone(file: IO[str], complaint: str) -> None:
     if not _try_lock(file):
         file.seek(0)
         holder = file.read(20).strip()
-        raise StartError(f"{complaint}: flowexportd runs already (process {holder or 'unknown'})",
-                         ExitCode.RESOURCE_MISSING)
+        raise StartError(
+            f"{complaint}: flowexportd runs already (process {holder or 'unknown'})",
+            ExitCode.RESOURCE_MISSING,
+        )
     file.truncate(0)
     file.write(f"{os.getpid()}\n")
     file.flush()
@@ -179,7 +183,9 @@ def _lock_patiently(file: IO[str], state: Path) -> None:
         if time.monotonic() > deadline:
             raise StartError(
                 f"the state folder {state} is in use by processes of an earlier flowexportd "
-                "that do not end; see `ps -e | grep flowexport`", ExitCode.RESOURCE_MISSING)
+                "that do not end; see `ps -e | grep flowexport`",
+                ExitCode.RESOURCE_MISSING,
+            )
         time.sleep(_PAUSE)
 
 

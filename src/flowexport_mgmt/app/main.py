@@ -34,18 +34,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="flowexportd", description="Export what this host's interfaces see to collectors.")
-    parser.add_argument("--state-dir", type=Path, metavar="DIR",
-                        help=f"where the configuration is kept (default: {folders.SYSTEM_STATE}, "
-                        "or for ordinary users ~/.local/state/flowexport)")
-    parser.add_argument("--run-dir", type=Path, metavar="DIR",
-                        help=f"where sockets are made (default: {folders.SYSTEM_RUN}, or the "
-                        "folder run in another state folder)")
-    parser.add_argument("--init", type=Path, metavar="FILE",
-                        help="a configuration in JSON or XML to begin with when the state folder "
-                        "holds none")
-    parser.add_argument("--check", type=Path, metavar="FILE",
-                        help="check a configuration in JSON or XML and end: 0 valid, 78 not")
+        prog="flowexportd", description="Export what this host's interfaces see to collectors."
+    )
+    parser.add_argument(
+        "--state-dir",
+        type=Path,
+        metavar="DIR",
+        help=f"where the configuration is kept (default: {folders.SYSTEM_STATE}, "
+        "or for ordinary users ~/.local/state/flowexport)",
+    )
+    parser.add_argument(
+        "--run-dir",
+        type=Path,
+        metavar="DIR",
+        help=f"where sockets are made (default: {folders.SYSTEM_RUN}, or the "
+        "folder run in another state folder)",
+    )
+    parser.add_argument(
+        "--init",
+        type=Path,
+        metavar="FILE",
+        help="a configuration in JSON or XML to begin with when the state folder holds none",
+    )
+    parser.add_argument(
+        "--check",
+        type=Path,
+        metavar="FILE",
+        help="check a configuration in JSON or XML and end: 0 valid, 78 not",
+    )
     parser.add_argument("--version", action="store_true", help="say which version this is and end")
     return parser
 
@@ -90,8 +106,9 @@ def _choose_account(hold: folders.Hold) -> privilege.Account | None:
             return account
         reason = f"the user {account.name} cannot use the folder {hold.folders.state}"
     hold.give_state_to(os.geteuid(), os.getegid())
-    _logger.warning("the children stay user %d and give up capabilities only: %s",
-                    os.geteuid(), reason)
+    _logger.warning(
+        "the children stay user %d and give up capabilities only: %s", os.geteuid(), reason
+    )
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import sys
@@ -15,7 +16,7 @@ from flowexport_mgmt.app.exporter_link import ExporterComponent, ExporterLink, E
 from flowexport_mgmt.app.logging_component import LoggingComponent
 from flowexport_mgmt.app.process import End, run_child
 from flowexport_mgmt.app.settings import ChildSettings
-from flowexport_mgmt.errors import ExitCode, StartError
+from flowexport_mgmt.errors import ExitCode, LinkError, StartError
 from flowexport_mgmt.link.control_client import Control
 from flowexport_mgmt.observe import log
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from flowexport_mgmt.north.http.door import HttpDoor
     from flowexport_mgmt.north.netconf.door import NetconfDoor
 
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger(f"{log.ROOT}.app.manager")  # __name__ is __main__ here
 
 
 class Manager:
@@ -39,7 +40,7 @@ class Manager:
         self._link = ExporterLink(
             on_hello=lambda: self._spawn(self._reconcile()),
             on_event=self._publish,
-            on_lost=lambda stuck: self._control.link_lost(stuck=stuck),
+            on_lost=self._report_lost,
         )
         self._exporter = ExporterComponent(self._link)
         self._control = Control(
@@ -52,6 +53,7 @@ class Manager:
         self._datastore: Datastore | None = None
         self._components: list[Component] = []
         self._started = False
+        self._limited = log.LimitedLogger(_logger)
 
     async def run(self) -> None:
         """Start, serve until told to end, and stop.
@@ -75,8 +77,9 @@ class Manager:
         datastore = self._load()
         self._join(datastore, LoggingComponent(self._adjust_logging))
         self._join(datastore, self._exporter)
-        datastore.register_state(ExporterState(
-            self._link, lambda: datastore.configuration.flow_export is not None))
+        datastore.register_state(
+            ExporterState(self._link, lambda: datastore.configuration.flow_export is not None)
+        )
         await datastore.start()
         self._started = True
         await self._reconcile()
@@ -106,15 +109,17 @@ class Manager:
         module = await asyncio.to_thread(import_module, "flowexport_mgmt.north.netconf.door")
         folders = self._settings.folders
         door: NetconfDoor = module.NetconfDoor(
-            datastore, self._control, state_folder=folders.state, local_socket=folders.socket)
+            datastore, self._control, state_folder=folders.state, local_socket=folders.socket
+        )
         door.register()
         self._components.append(door)
         await datastore.restore(door)
         try:
             await door.open_local()
         except OSError as error:
-            raise StartError(f"{folders.socket}: {error.strerror}",
-                             ExitCode.RESOURCE_MISSING) from error
+            raise StartError(
+                f"{folders.socket}: {error.strerror}", ExitCode.RESOURCE_MISSING
+            ) from error
 
     def _expect_http(self, datastore: Datastore) -> LaterComponent:
         """Keep commits that come over NETCONF from passing the HTTP door by."""
@@ -157,7 +162,7 @@ class Manager:
         datastore, commit = self._datastore, self._link.commit
         if datastore is None or not self._started or commit in (None, datastore.record.id):
             return
-        _logger.info("the exporter runs commit %s and gets commit %d", commit, datastore.record.id)
+        _logger.info("the exporter runs commit %d and gets commit %d", commit, datastore.record.id)
         await datastore.restore(self._exporter)
 
     async def _reload(self) -> None:
@@ -174,7 +179,16 @@ class Manager:
         log.adjust(level, form)
         self._control.set_logging(level, form)
 
+    def _report_lost(self, stuck: bool) -> None:
+        with contextlib.suppress(LinkError):  # then the supervisor is gone, and so are we
+            self._control.link_lost(stuck=stuck)
+
     def _publish(self, event: Event) -> None:
+        level = logging.INFO if event.oper_status == "up" else logging.WARNING
+        kind = type(event).__name__.removesuffix("StateChange").lower()
+        text = f"{kind} {event.name} is {event.oper_status}"
+        reason = f": {event.oper_reason}" if event.oper_reason else ""
+        self._limited.log(level, text, "%s%s", text, reason)
         if self._datastore is not None:
             self._datastore.events.publish(event)
 

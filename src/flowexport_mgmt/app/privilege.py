@@ -43,8 +43,11 @@ class _CapHeader(ctypes.Structure):
 
 
 class _CapData(ctypes.Structure):
-    _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32),
-                ("inheritable", ctypes.c_uint32))
+    _fields_ = (
+        ("effective", ctypes.c_uint32),
+        ("permitted", ctypes.c_uint32),
+        ("inheritable", ctypes.c_uint32),
+    )
 
 
 def find_account(name: str = SERVICE_USER) -> Account | None:
@@ -113,8 +116,9 @@ def confine(account: Account | None, keep: frozenset[int]) -> None:
         _set_capabilities(libc, held & sum(1 << number for number in keep))
         _check(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
     except OSError as error:
-        raise StartError(f"cannot give up privileges: {error.strerror}",
-                         ExitCode.PERMISSION) from error
+        raise StartError(
+            f"cannot give up privileges: {error.strerror}", ExitCode.PERMISSION
+        ) from error
 
 
 def _drop_bounding(libc: ctypes.CDLL, keep: frozenset[int]) -> None:

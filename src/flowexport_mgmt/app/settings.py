@@ -27,11 +27,17 @@ class ChildSettings:
 
     def arguments(self) -> list[str]:
         """Write the settings as command-line arguments."""
-        words = [f"--control={self.control}", f"--state-dir={self.folders.state}",
-                 f"--run-dir={self.folders.run}"]
+        words = [
+            f"--control={self.control}",
+            f"--state-dir={self.folders.state}",
+            f"--run-dir={self.folders.run}",
+        ]
         if self.account is not None:
-            words += [f"--user={self.account.name}", f"--uid={self.account.uid}",
-                      f"--gid={self.account.gid}"]
+            words += [
+                f"--user={self.account.name}",
+                f"--uid={self.account.uid}",
+                f"--gid={self.account.gid}",
+            ]
         if self.init is not None:
             words += [f"--init={self.init}", f"--init-name={self.init_name}"]
         return words
@@ -50,5 +56,10 @@ def read_child_settings(arguments: Sequence[str] | None = None) -> ChildSettings
     parser.add_argument("--init-name", default="")
     given = parser.parse_args(arguments)
     account = None if given.user is None else Account(given.user, given.uid, given.gid)
-    return ChildSettings(control=given.control, folders=Folders(given.state_dir, given.run_dir),
-                         account=account, init=given.init, init_name=given.init_name)
+    return ChildSettings(
+        control=given.control,
+        folders=Folders(given.state_dir, given.run_dir),
+        account=account,
+        init=given.init,
+        init_name=given.init_name,
+    )

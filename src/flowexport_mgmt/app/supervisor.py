@@ -22,7 +22,7 @@ from flowexport_mgmt.app.folders import RUNNING_NAME, Hold, refused
 from flowexport_mgmt.app.loop import Loop
 from flowexport_mgmt.app.privilege import Account
 from flowexport_mgmt.app.settings import ChildSettings
-from flowexport_mgmt.errors import ExitCode, LinkError
+from flowexport_mgmt.errors import ExitCode, LinkError, StartError
 from flowexport_mgmt.link import control
 from flowexport_mgmt.observe import log
 from flowexport_mgmt.observe.notify import Notifier
@@ -33,9 +33,11 @@ _KILL_AFTER = 4.0
 
 _END_AFTER_CLOSE = 2.0
 _JOIN_AFTER = 0.5
+_RETRY_AFTER = 5.0
 
-_FINAL = frozenset({ExitCode.UNEXPECTED, ExitCode.RESOURCE_MISSING, ExitCode.PERMISSION,
-                    ExitCode.CONFIGURATION})
+_FINAL = frozenset(
+    {ExitCode.UNEXPECTED, ExitCode.RESOURCE_MISSING, ExitCode.PERMISSION, ExitCode.CONFIGURATION}
+)
 """Statuses with which a child has said why it cannot start, so that trying again is no use."""
 
 _logger = logging.getLogger(__name__)
@@ -48,7 +50,11 @@ class Supervisor:
     """
 
     def __init__(
-        self, hold: Hold, account: Account | None = None, init: Path | None = None, *,
+        self,
+        hold: Hold,
+        account: Account | None = None,
+        init: Path | None = None,
+        *,
         manager: str = "flowexport_mgmt.app.manager",
         exporter: str = "flowexport_mgmt.app.exporter",
     ) -> None:
@@ -71,13 +77,14 @@ class Supervisor:
     def run(self) -> int:
         """Run until a signal or a child that cannot start ends the daemon; return its status."""
         signals: dict[int, Callable[[], None]] = {
-            signal.SIGTERM: self._stop, signal.SIGINT: self._stop,
-            signal.SIGHUP: self._reload, signal.SIGCHLD: self._reap}
+            signal.SIGTERM: self._stop,
+            signal.SIGINT: self._stop,
+            signal.SIGHUP: self._reload,
+            signal.SIGCHLD: self._reap,
+        }
         try:
             with self._loop.signals(signals):
-                for child in self._children:
-                    self._spawn(child)
-                self._join()
+                self._start()
                 self._pat_watchdog()
                 self._loop.run(self._finished)
         finally:
@@ -94,12 +101,26 @@ class Supervisor:
             self._loop.call_later(self._notifier.watchdog_interval, self._pat_watchdog)
 
     # -- starting
+    def _start(self) -> None:
+        try:
+            for child in self._children:
+                self._spawn(child)
+            self._join()
+        except OSError as error:
+            raise StartError(
+                f"cannot start a process: {error.strerror}", ExitCode.RESOURCE_MISSING
+            ) from error
+
     def _spawn(self, child: Child) -> None:
         ours, theirs = control.pair()
         with self._open_init(child) as init:
             settings = ChildSettings(
-                control=theirs.fileno(), folders=self._hold.folders, account=self._account,
-                init=init, init_name=str(self._init or ""))
+                control=theirs.fileno(),
+                folders=self._hold.folders,
+                account=self._account,
+                init=init,
+                init_name=str(self._init or ""),
+            )
             inherit = [self._hold.children_lock, *([init] if init is not None else [])]
             child.spawn(ours, theirs, settings.arguments(), inherit)
         self._loop.watch(ours, partial(self._read, child))
@@ -146,9 +167,14 @@ class Supervisor:
             self._join()
 
     def _restart(self, child: Child) -> None:
-        if not self._stopping:
+        if self._stopping:
+            return
+        try:
             self._spawn(child)
             self._join()
+        except (OSError, StartError) as error:
+            _logger.error("the %s cannot be started: %s", child.name, error)  # noqa: TRY400
+            self._loop.call_later(_RETRY_AFTER, partial(self._restart, child))
 
     # -- what children say
     def _read(self, child: Child) -> None:
@@ -233,8 +259,9 @@ class Supervisor:
             self._stop()
             return
         delay = child.restart_delay()
-        _logger.warning("the %s %s; it is started again in %g s", child.name,
-                        describe_status(status), delay)
+        _logger.warning(
+            "the %s %s; it is started again in %g s", child.name, describe_status(status), delay
+        )
         self._loop.call_later(delay, partial(self._restart, child))
 
     def _drop_control(self, child: Child) -> None:

@@ -120,7 +120,8 @@ class Channel(Generic[M]):
         except (OSError, asyncio.IncompleteReadError):
             pass  # the other process went away; its supervisor says why
         finally:
-            self._events.on_post = None
+            if self._events.on_post == self._work.set:  # a newer link may have taken over
+                self._events.on_post = None
             sender.cancel()
             self.close()
 
@@ -240,8 +241,9 @@ class Channel(Generic[M]):
         elif (waiter := self._waiters.get(exchange)) is not None and not waiter.done():
             waiter.set_result(message)
 
-    async def _answer(self, exchange: int, message: M,
-                      on_request: Callable[[M], Awaitable[msgspec.Struct]]) -> None:
+    async def _answer(
+        self, exchange: int, message: M, on_request: Callable[[M], Awaitable[msgspec.Struct]]
+    ) -> None:
         try:
             reply = await on_request(message)
         except Exception as error:  # the requester must learn of every failure

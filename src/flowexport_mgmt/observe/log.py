@@ -18,21 +18,29 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 ROOT = "flowexport_mgmt"
-LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING,
-          "error": logging.ERROR}
+LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
 """The levels of server/logging/level."""
 FORMATS = ("text", "json")
 """The formats of server/logging/format."""
 
 _MASK = "***"
 _SECRETS = (
-    re.compile(r"()-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
-               re.DOTALL),
+    re.compile(
+        r"()-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
+    ),
     re.compile(r"()(?<![\w$])\$(?:1|2[abxy]|5|6|y)\$[./0-9A-Za-z$=,]+"),
     re.compile(r"(?i)(password(?:-hash)?[\"']?\s*[=:]\s*[\"']?)[^\s\"',;]+"),
 )
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {
-    ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t"}
+    ord("\n"): "\\n",
+    ord("\r"): "\\r",
+    ord("\t"): "\\t",
+}
 
 
 def mask(text: str) -> str:
@@ -59,8 +67,16 @@ class _Line(logging.Formatter):
         level = record.levelname.lower()
         room = record.name.removeprefix(f"{ROOT}.")
         if self.form == "json":
-            return json.dumps({"time": stamp, "level": level, "process": self.process,
-                               "room": room, "message": message}, ensure_ascii=False)
+            return json.dumps(
+                {
+                    "time": stamp,
+                    "level": level,
+                    "process": self.process,
+                    "room": room,
+                    "message": message,
+                },
+                ensure_ascii=False,
+            )
         return f"{stamp} {level:7} {self.process} {room}: {message.translate(_CONTROLS)}"
 
 
@@ -101,8 +117,12 @@ class LimitedLogger:
 
     _MAX_KEYS = 1024
 
-    def __init__(self, logger: logging.Logger, interval: float = 60.0,
-                 clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        logger: logging.Logger,
+        interval: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._logger = logger
         self._interval = interval
         self._clock = clock

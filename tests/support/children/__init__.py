@@ -42,9 +42,14 @@ def obey(name: str) -> None:
             control.reloaded()
 
         links: list[socket.socket] = []
-        control = Control(control_socket(), on_link=link, on_stop=stop, on_closed=end.set,
-                          on_reload=reload,
-                          on_logging=lambda level, form: say(name, "logging", level, form))
+        control = Control(
+            control_socket(),
+            on_link=link,
+            on_stop=stop,
+            on_closed=end.set,
+            on_reload=reload,
+            on_logging=lambda level, form: say(name, "logging", level, form),
+        )
         control.start()
         say(name, "pid", os.getpid())
         control.ready()

@@ -11,8 +11,9 @@ from flowexport_mgmt.link.control_client import Control
 
 async def serve() -> None:
     end = asyncio.Event()
-    control = Control(control_socket(), on_link=lambda sock, _: sock.close(), on_stop=end.set,
-                      on_closed=end.set)
+    control = Control(
+        control_socket(), on_link=lambda sock, _: sock.close(), on_stop=end.set, on_closed=end.set
+    )
     control.start()
     control.ready()
     asking = asyncio.create_task(control.listen_tcp("127.0.0.1", 1))

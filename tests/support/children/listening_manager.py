@@ -15,8 +15,9 @@ from flowexport_mgmt.link.control_client import Control
 async def serve() -> None:
     end = asyncio.Event()
     settings = read_child_settings()
-    control = Control(control_socket(), on_link=lambda sock, _: sock.close(), on_stop=end.set,
-                      on_closed=end.set)
+    control = Control(
+        control_socket(), on_link=lambda sock, _: sock.close(), on_stop=end.set, on_closed=end.set
+    )
     control.start()
     address, port = os.environ["FX_LISTEN"].split()
     control.set_logging("debug", "text")
@@ -41,8 +42,10 @@ async def serve() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         say("manager", "heard", listener)
 
-    async with (await asyncio.start_server(lambda r, _: greet("tcp", r), sock=tcp),
-                await asyncio.start_unix_server(lambda r, _: greet("unix", r), sock=unix)):
+    async with (
+        await asyncio.start_server(lambda r, _: greet("tcp", r), sock=tcp),
+        await asyncio.start_unix_server(lambda r, _: greet("unix", r), sock=unix),
+    ):
         await end.wait()
     control.close()
 

@@ -68,9 +68,15 @@ def test_a_release_too_many_is_said_and_harmless(
     assert not refuses(endpoint)
 
 
-@pytest.mark.parametrize("asked", [
-    TcpEndpoint("127.0.0.1", 0), TcpEndpoint("127.0.0.1", 70000), TcpEndpoint("127.0.0.1", -1),
-    UnixEndpoint("/tmp/other.sock")])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        TcpEndpoint("127.0.0.1", 0),
+        TcpEndpoint("127.0.0.1", 70000),
+        TcpEndpoint("127.0.0.1", -1),
+        UnixEndpoint("/tmp/other.sock"),
+    ],
+)
 def test_what_no_child_may_ask_for(broker: SocketBroker, asked: Endpoint) -> None:
     with pytest.raises(PermissionError):
         broker.listen(asked)

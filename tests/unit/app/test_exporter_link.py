@@ -38,8 +38,9 @@ class Ends:
         self.events = EventQueue()
         self.runtime = Runtime(lambda _event: None)
         self.exporter = Exporter(self.runtime, self.events)
-        self.link = ExporterLink(on_hello=self._count, on_event=self.heard.append,
-                                 on_lost=self.lost.append)
+        self.link = ExporterLink(
+            on_hello=self._count, on_event=self.heard.append, on_lost=self.lost.append
+        )
         self.component = ExporterComponent(self.link)
 
     def _count(self) -> None:
@@ -76,22 +77,23 @@ def configured() -> Configuration:
 
 
 def collector(name: str, **leaves: object) -> fe.Collector:
-    return fe.Collector(name=name, address="127.0.0.1", protocol=fe.Protocol.IPFIX,
-                        **leaves)  # type: ignore[arg-type]
+    return fe.Collector(name=name, address="127.0.0.1", protocol=fe.Protocol.IPFIX, **leaves)  # type: ignore[arg-type]
 
 
 async def test_a_commit_reaches_the_exporter(ends: Ends) -> None:
     with Collector() as receiver:
-        new = Configuration(flow_export=fe.FlowExport(
-            collector=(collector("a", port=receiver.port),)))
+        new = Configuration(
+            flow_export=fe.FlowExport(collector=(collector("a", port=receiver.port),))
+        )
         await ends.commit(7, new)
         assert ends.runtime.commit == ends.link.commit == 7
         assert await asyncio.to_thread(receiver.receive)
 
 
 async def test_a_refusal_comes_back_with_its_path(ends: Ends) -> None:
-    new = Configuration(flow_export=fe.FlowExport(
-        collector=(collector("a", source_address="192.0.2.77"),)))
+    new = Configuration(
+        flow_export=fe.FlowExport(collector=(collector("a", source_address="192.0.2.77"),))
+    )
     refusals = await ends.component.prepare(EMPTY, new, commit=1, strict=True)
     assert len(refusals) == 1
     assert refusals[0].path.endswith("collector[name='a']/source-address")
@@ -196,12 +198,14 @@ async def test_state_names_the_exporter_and_its_restarts(
     assert isinstance(part, fe.FlowExportState)
     assert ([each.name for each in part.collector], part.exporter) == (["a"], None)
     assert set(await ExporterState(ends.link, lambda: False).state(("/",))) == {
-        "ietf-interfaces:interfaces"}
+        "ietf-interfaces:interfaces"
+    }
 
 
 async def test_state_without_an_exporter_knows_the_restarts(ends: Ends) -> None:
     ends.link.restarts = 5
     ends.link.close()
     nodes = await ExporterState(ends.link, lambda: True).state(("/",))
-    assert nodes == {"flow-export:flow-export": fe.FlowExportState(
-        exporter=fe.Exporter(restarts=5))}
+    assert nodes == {
+        "flow-export:flow-export": fe.FlowExportState(exporter=fe.Exporter(restarts=5))
+    }

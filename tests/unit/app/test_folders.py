@@ -82,7 +82,8 @@ def test_it_does_not_wait_for_them_for_ever(state: Path, monkeypatch: pytest.Mon
 def test_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert folders.choose(None, None) == Folders(
-        Path("/var/lib/flowexport"), Path("/run/flowexport"))
+        Path("/var/lib/flowexport"), Path("/run/flowexport")
+    )
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_STATE_HOME", "relative")
@@ -153,8 +154,17 @@ def test_a_folder_that_was_there_before_is_not_given_away(state: Path) -> None:
 def test_a_folder_without_permission_is_refused_by_name(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     state = tmp_path / "state"
-    command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-m",
-               "flowexport_mgmt.app.main", "--state-dir", str(state)]
+    command = [
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        sys.executable,
+        "-m",
+        "flowexport_mgmt.app.main",
+        "--state-dir",
+        str(state),
+    ]
     with Program(command) as program:
         assert program.wait() == 77, program.output
         assert program.lines == [f"flowexportd: {state}: Permission denied"]

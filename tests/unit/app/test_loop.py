@@ -69,8 +69,9 @@ def test_a_socket_dropped_in_the_same_round_is_not_called(loop: Loop) -> None:
 def test_signals_call_back_from_the_loop_and_are_given_back(loop: Loop) -> None:
     heard: list[str] = []
     before = signal.getsignal(signal.SIGUSR1)
-    with loop.signals({signal.SIGUSR1: lambda: heard.append("usr1"),
-                       signal.SIGUSR2: lambda: heard.append("usr2")}):
+    with loop.signals(
+        {signal.SIGUSR1: lambda: heard.append("usr1"), signal.SIGUSR2: lambda: heard.append("usr2")}
+    ):
         for number in (signal.SIGUSR1, signal.SIGUSR1, signal.SIGUSR2):
             os.kill(os.getpid(), number)
         assert heard == []

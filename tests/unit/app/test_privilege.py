@@ -29,8 +29,9 @@ NOTHING = "0000000000000000"
 def confined(account: str, keep: str) -> dict[str, str]:
     with Program.python("-c", CONFINE, account, keep) as program:
         assert program.wait() == 0, program.output
-        return {name: rest.strip() for name, _, rest in
-                (line.partition(":") for line in program.lines)}
+        return {
+            name: rest.strip() for name, _, rest in (line.partition(":") for line in program.lines)
+        }
 
 
 @pytest.mark.root
@@ -52,9 +53,21 @@ def test_root_becomes_the_account_with_only_what_it_keeps(
 @pytest.mark.root
 def test_ambient_capabilities_of_a_plain_user_are_given_up() -> None:
     """As under systemd with User= and AmbientCapabilities=."""
-    with Program(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
-                  "--inh-caps=+net_admin,+net_raw", "--ambient-caps=+net_admin,+net_raw",
-                  sys.executable, "-c", CONFINE, "", "12"]) as program:
+    with Program(
+        [
+            "setpriv",
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            "--inh-caps=+net_admin,+net_raw",
+            "--ambient-caps=+net_admin,+net_raw",
+            sys.executable,
+            "-c",
+            CONFINE,
+            "",
+            "12",
+        ]
+    ) as program:
         assert program.wait() == 0, program.output
         assert f"CapEff: {NET_ADMIN}" in program.lines
         assert f"CapAmb: {NOTHING}" in program.lines

@@ -11,10 +11,13 @@ from flowexport_mgmt.app.settings import ChildSettings, read_child_settings
 FOLDERS = Folders(Path("/state"), Path("/state/run"))
 
 
-@pytest.mark.parametrize("settings", [
-    ChildSettings(control=3, folders=FOLDERS),
-    ChildSettings(control=3, folders=FOLDERS, account=Account("fx", 7, 8)),
-    ChildSettings(control=3, folders=FOLDERS, init=5, init_name="-- odd name.xml"),
-])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ChildSettings(control=3, folders=FOLDERS),
+        ChildSettings(control=3, folders=FOLDERS, account=Account("fx", 7, 8)),
+        ChildSettings(control=3, folders=FOLDERS, init=5, init_name="-- odd name.xml"),
+    ],
+)
 def test_settings_survive_the_command_line(settings: ChildSettings) -> None:
     assert read_child_settings(settings.arguments()) == settings

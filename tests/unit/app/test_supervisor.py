@@ -14,10 +14,15 @@ import pytest
 from tests.support.processes import Program
 
 
-def supervise(state: Path, manager: str = "obedient_manager",
-              exporter: str = "obedient_exporter", **environment: str) -> Program:
-    return Program.python("-m", "tests.support.run_supervisor", state, manager, exporter,
-                          environment=environment)
+def supervise(
+    state: Path,
+    manager: str = "obedient_manager",
+    exporter: str = "obedient_exporter",
+    **environment: str,
+) -> Program:
+    return Program.python(
+        "-m", "tests.support.run_supervisor", state, manager, exporter, environment=environment
+    )
 
 
 def gone(pid: int) -> bool:
@@ -91,8 +96,9 @@ def test_hangup_reloads_the_manager_and_readiness_is_told(tmp_path: Path) -> Non
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as service_manager:
         service_manager.bind(str(tmp_path / "notify"))
         service_manager.settimeout(20)
-        with supervise(tmp_path / "state", NOTIFY_SOCKET=str(tmp_path / "notify"),
-                       WATCHDOG_USEC="0") as daemon:
+        with supervise(
+            tmp_path / "state", NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="0"
+        ) as daemon:
             assert service_manager.recv(100) == b"READY=1"
             daemon.signal(signal.SIGHUP)
             assert service_manager.recv(100).startswith(b"RELOADING=1\nMONOTONIC_USEC=")
@@ -108,8 +114,9 @@ def test_the_watchdog_is_patted(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as service_manager:
         service_manager.bind(str(tmp_path / "notify"))
         service_manager.settimeout(20)
-        with supervise(tmp_path / "state", NOTIFY_SOCKET=str(tmp_path / "notify"),
-                       WATCHDOG_USEC="200000"):
+        with supervise(
+            tmp_path / "state", NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="200000"
+        ):
             heard = [service_manager.recv(100) for _ in range(6)]
             assert heard.count(b"WATCHDOG=1") >= 5
 
@@ -131,8 +138,11 @@ def test_a_second_instance_is_refused(tmp_path: Path) -> None:
         with second:
             assert second.wait() == 69
             assert second.lines == [
-                (f"flowexportd: the state folder {tmp_path} is in use: flowexportd runs already "
-                f"(process {daemon.process.pid})")]
+                (
+                    f"flowexportd: the state folder {tmp_path} is in use: flowexportd runs already "
+                    f"(process {daemon.process.pid})"
+                )
+            ]
         assert daemon.process.poll() is None
 
 
@@ -143,8 +153,7 @@ def port() -> int:
 
 
 def test_listening_sockets_outlive_the_manager(tmp_path: Path, port: int) -> None:
-    with supervise(tmp_path, manager="listening_manager",
-                   FX_LISTEN=f"127.0.0.1 {port}") as daemon:
+    with supervise(tmp_path, manager="listening_manager", FX_LISTEN=f"127.0.0.1 {port}") as daemon:
         daemon.find("^manager listening")
         daemon.find(f"^manager other {errno.EPERM}")
         path = tmp_path / "run" / "netconf.sock"
@@ -171,8 +180,9 @@ def test_listening_sockets_outlive_the_manager(tmp_path: Path, port: int) -> Non
 def test_a_taken_port_is_told_with_its_errno(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with supervise(tmp_path, manager="listening_manager",
-                       FX_LISTEN=f"127.0.0.1 {port}") as daemon:
+        with supervise(
+            tmp_path, manager="listening_manager", FX_LISTEN=f"127.0.0.1 {port}"
+        ) as daemon:
             daemon.find(f"^manager refused {errno.EADDRINUSE}")
             daemon.find("started")
 
@@ -188,8 +198,7 @@ def test_only_the_manager_gets_sockets_and_sets_logging(tmp_path: Path) -> None:
 
 
 def test_logging_reaches_the_exporter_and_its_successor(tmp_path: Path, port: int) -> None:
-    with supervise(tmp_path, manager="listening_manager",
-                   FX_LISTEN=f"127.0.0.1 {port}") as daemon:
+    with supervise(tmp_path, manager="listening_manager", FX_LISTEN=f"127.0.0.1 {port}") as daemon:
         daemon.find("^exporter logging debug text")
         daemon.find("debug +supervisor")
         os.kill(int(daemon.find(r"^exporter pid (\d+)")[1]), signal.SIGKILL)

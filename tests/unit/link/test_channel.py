@@ -38,13 +38,16 @@ class Link:
     def __post_init__(self) -> None:
         self.manager: Channel[m.FromExporter] = Channel(FROM_EXPORTER, on_message=self.heard.append)
         self.exporter: Channel[m.Request] = Channel(
-            REQUESTS, on_request=self.answer, events=self.events)
+            REQUESTS, on_request=self.answer, events=self.events
+        )
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         ends = socket.socketpair()
-        tasks = [asyncio.create_task(self.manager.run(ends[0])),
-                 asyncio.create_task(self.exporter.run(ends[1]))]
+        tasks = [
+            asyncio.create_task(self.manager.run(ends[0])),
+            asyncio.create_task(self.exporter.run(ends[1])),
+        ]
         try:
             yield
         finally:
@@ -60,8 +63,9 @@ async def test_a_request_gets_its_reply() -> None:
         return m.Prepared(refusals=(m.Refusal(path="/fe:flow-export", message="no"),))
 
     collector = fe.Collector(name="a", address="192.0.2.1", protocol=fe.Protocol.IPFIX)
-    prepare = m.Prepare(commit=2**64 - 1, flow_export=fe.FlowExport(collector=(collector,)),
-                        strict=False)
+    prepare = m.Prepare(
+        commit=2**64 - 1, flow_export=fe.FlowExport(collector=(collector,)), strict=False
+    )
     link = Link(answer)
     async with link.open():
         reply = await link.manager.request(prepare, 5)
@@ -82,16 +86,22 @@ async def test_requests_are_answered_in_order_and_replies_find_their_request() -
     link = Link(answer)
     async with link.open():
         replies = await asyncio.gather(
-            *(link.manager.request(m.Apply(commit=number), 5) for number in range(20)))
+            *(link.manager.request(m.Apply(commit=number), 5) for number in range(20))
+        )
     assert order == list(range(20))
     assert replies == [m.Failed(message=str(number)) for number in range(20)]
 
 
 async def test_a_large_reply_arrives_whole() -> None:
     statistics = fe.CollectorStatistics(last_error="x" * 100)
-    state = m.State(flow_export=fe.FlowExportState(collector=tuple(
-        fe.CollectorState(name=f"collector-{number}", statistics=statistics)
-        for number in range(20_000))))
+    state = m.State(
+        flow_export=fe.FlowExportState(
+            collector=tuple(
+                fe.CollectorState(name=f"collector-{number}", statistics=statistics)
+                for number in range(20_000)
+            )
+        )
+    )
 
     async def answer(_request: m.Request) -> msgspec.Struct:
         return state
@@ -132,8 +142,12 @@ async def test_an_exception_in_a_request_is_told(caplog: pytest.LogCaptureFixtur
 
 async def test_hello_and_events_arrive_in_order() -> None:
     link = Link()
-    sent = [m.CollectorStateChange(name=str(number), oper_status=OperStatus.DOWN,
-                                   oper_reason="no route") for number in range(50)]
+    sent = [
+        m.CollectorStateChange(
+            name=str(number), oper_status=OperStatus.DOWN, oper_reason="no route"
+        )
+        for number in range(50)
+    ]
     hello = m.Hello(commit=3, started="2026-11-21T00:00:00Z")
     link.events.post(sent[0])
     async with link.open():
@@ -188,8 +202,9 @@ async def test_requests_that_wait_are_bounded() -> None:
 
     link = Link(wait)
     async with link.open():
-        waiting = [asyncio.create_task(link.manager.request(m.Apply(commit=1), 60))
-                   for _ in range(256)]
+        waiting = [
+            asyncio.create_task(link.manager.request(m.Apply(commit=1), 60)) for _ in range(256)
+        ]
         await until(lambda: len(link.manager._waiters) == 256)
         with pytest.raises(LinkError, match="too many"):
             await link.manager.request(m.Apply(commit=1), 60)
@@ -199,10 +214,26 @@ async def test_requests_that_wait_are_bounded() -> None:
     assert {type(result) for result in results} == {LinkError}
 
 
+async def test_a_link_that_ends_late_does_not_silence_its_successor() -> None:
+    first = Link()
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(first.open())
+        await until(lambda: first.events.on_post is not None)
+        second = Link(events=first.events)
+        await stack.enter_async_context(second.open())
+        await until(lambda: first.events.on_post == second.exporter._work.set)
+        first.exporter.close()
+        await until(lambda: first.manager.closed)
+        event = m.CollectorStateChange(name="a", oper_status=OperStatus.UP)
+        second.events.post(event)
+        await until(lambda: second.heard == [event])
+
+
 def test_a_full_event_queue_drops_the_oldest() -> None:
     queue = EventQueue(limit=3)
-    events = [m.CollectorStateChange(name=str(number), oper_status=OperStatus.UP)
-              for number in range(5)]
+    events = [
+        m.CollectorStateChange(name=str(number), oper_status=OperStatus.UP) for number in range(5)
+    ]
     for event in events:
         queue.post(event)
     assert queue.dropped == 2
@@ -227,15 +258,23 @@ async def test_a_peer_that_does_not_read_blocks_nobody() -> None:
     await asyncio.wait_for(task, 5)
 
 
-@pytest.mark.parametrize(("sent", "complaint"), [
-    (struct.pack("!II?", 2**31, 1, False), "frame of"),
-    (struct.pack("!II?", 1, 1, True) + b"\x81" + struct.pack("!II?", 1, 2, False) + b"x", "mixed"),
-    (struct.pack("!II?", 3, 1, False) + b"\xff\xff\xff", "strange message"),
-    (struct.pack("!II?", 6, 1, False) + b"\x81\xa4type", "strange message"),
-    (struct.pack("!II?", 0, 1, False), "strange message"),
-])
+@pytest.mark.parametrize(
+    ("sent", "complaint"),
+    [
+        (struct.pack("!II?", 2**31, 1, False), "frame of"),
+        (
+            struct.pack("!II?", 1, 1, True) + b"\x81" + struct.pack("!II?", 1, 2, False) + b"x",
+            "mixed",
+        ),
+        (struct.pack("!II?", 3, 1, False) + b"\xff\xff\xff", "strange message"),
+        (struct.pack("!II?", 6, 1, False) + b"\x81\xa4type", "strange message"),
+        (struct.pack("!II?", 0, 1, False), "strange message"),
+    ],
+)
 async def test_a_peer_that_breaks_the_protocol_is_closed(
-    sent: bytes, complaint: str, caplog: pytest.LogCaptureFixture,
+    sent: bytes,
+    complaint: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     exporter: Channel[m.Request] = Channel(REQUESTS, on_request=say_done)
     ours, theirs = socket.socketpair()
@@ -247,7 +286,8 @@ async def test_a_peer_that_breaks_the_protocol_is_closed(
 
 
 async def test_messages_for_a_message_that_never_ends_are_bounded(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(channel_module, "_MAX_MESSAGE", 1000)
     exporter: Channel[m.Request] = Channel(REQUESTS, on_request=say_done)

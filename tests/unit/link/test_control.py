@@ -83,8 +83,12 @@ async def test_the_child_reports(child: Child) -> None:
     child.control.reloaded()
     child.control.link_lost(stuck=True)
     said = [await child.next_request() for _ in range(4)]
-    assert said == [control.Ready(), control.SetLogging("info", "text"), control.Reloaded(),
-                    control.LinkLost(stuck=True)]
+    assert said == [
+        control.Ready(),
+        control.SetLogging("info", "text"),
+        control.Reloaded(),
+        control.LinkLost(stuck=True),
+    ]
 
 
 async def test_a_listening_socket_is_passed(child: Child) -> None:

@@ -27,8 +27,10 @@ def test_tcp_listens(address: str) -> None:
 
 
 def test_both_families_can_share_a_port() -> None:
-    with (open_listener(TcpEndpoint("0.0.0.0", 0)) as first,
-          open_listener(TcpEndpoint("::", first.getsockname()[1])) as second):
+    with (
+        open_listener(TcpEndpoint("0.0.0.0", 0)) as first,
+        open_listener(TcpEndpoint("::", first.getsockname()[1])) as second,
+    ):
         assert first.getsockname()[1] == second.getsockname()[1]
 
 
@@ -42,13 +44,16 @@ def test_a_port_can_be_bound_again_at_once() -> None:
         pass
 
 
-@pytest.mark.parametrize(("endpoint", "number"), [
-    (TcpEndpoint("192.0.2.77", 0), errno.EADDRNOTAVAIL),
-    (TcpEndpoint("not-an-address", 0), errno.EADDRNOTAVAIL),
-    (TcpEndpoint("fe80::1%nonesuch", 0), errno.EADDRNOTAVAIL),
-    (UnixEndpoint("/" + "x" * SUN_PATH_MAX), errno.ENAMETOOLONG),
-    (UnixEndpoint("/nonexistent/socket"), errno.ENOENT),
-])
+@pytest.mark.parametrize(
+    ("endpoint", "number"),
+    [
+        (TcpEndpoint("192.0.2.77", 0), errno.EADDRNOTAVAIL),
+        (TcpEndpoint("not-an-address", 0), errno.EADDRNOTAVAIL),
+        (TcpEndpoint("fe80::1%nonesuch", 0), errno.EADDRNOTAVAIL),
+        (UnixEndpoint("/" + "x" * SUN_PATH_MAX), errno.ENAMETOOLONG),
+        (UnixEndpoint("/nonexistent/socket"), errno.ENOENT),
+    ],
+)
 def test_refusals_carry_the_errno(endpoint: TcpEndpoint | UnixEndpoint, number: int) -> None:
     with pytest.raises(OSError, match=r".") as caught:
         open_listener(endpoint)
@@ -86,10 +91,13 @@ def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
     assert path.read_text() == "kept"
 
 
-@pytest.mark.parametrize(("endpoint", "text"), [
-    (TcpEndpoint("127.0.0.1", 830), "127.0.0.1:830"),
-    (TcpEndpoint("::1", 830), "[::1]:830"),
-    (UnixEndpoint("/run/x"), "/run/x"),
-])
+@pytest.mark.parametrize(
+    ("endpoint", "text"),
+    [
+        (TcpEndpoint("127.0.0.1", 830), "127.0.0.1:830"),
+        (TcpEndpoint("::1", 830), "[::1]:830"),
+        (UnixEndpoint("/run/x"), "/run/x"),
+    ],
+)
 def test_endpoints_read_well(endpoint: TcpEndpoint | UnixEndpoint, text: str) -> None:
     assert str(endpoint) == text

@@ -20,19 +20,28 @@ for number in range(5):
 
 def run(armed: str) -> tuple[int, list[str]]:
     environment = os.environ | {crash.VARIABLE: armed}
-    done = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, text=True,
-                          stdout=subprocess.PIPE, timeout=30, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        timeout=30,
+        check=False,
+    )
     return done.returncode, done.stdout.split()
 
 
-@pytest.mark.parametrize(("armed", "status", "printed"), [
-    ("a.b.c", 137, ["0"]),
-    ("a.b.c:1", 137, ["0"]),
-    ("a.b.c:3", 137, ["0", "1", "2"]),
-    ("a.b.c:6", 0, ["0", "1", "2", "3", "4"]),
-    ("a.b", 0, ["0", "1", "2", "3", "4"]),
-    ("", 0, ["0", "1", "2", "3", "4"]),
-])
+@pytest.mark.parametrize(
+    ("armed", "status", "printed"),
+    [
+        ("a.b.c", 137, ["0"]),
+        ("a.b.c:1", 137, ["0"]),
+        ("a.b.c:3", 137, ["0", "1", "2"]),
+        ("a.b.c:6", 0, ["0", "1", "2", "3", "4"]),
+        ("a.b", 0, ["0", "1", "2", "3", "4"]),
+        ("", 0, ["0", "1", "2", "3", "4"]),
+    ],
+)
 def test_the_process_ends_at_the_armed_pass(armed: str, status: int, printed: list[str]) -> None:
     assert run(armed) == (status, printed)
 

@@ -38,8 +38,12 @@ def test_json_is_one_object_per_line(stream: io.StringIO) -> None:
     LOGGER.info("two\nlines")
     entry = json.loads(stream.getvalue())
     assert entry.pop("time").endswith("Z")
-    assert entry == {"level": "info", "process": "manager", "room": "datastore",
-                     "message": "two\nlines"}
+    assert entry == {
+        "level": "info",
+        "process": "manager",
+        "room": "datastore",
+        "message": "two\nlines",
+    }
 
 
 def test_level_changes_while_running(stream: io.StringIO) -> None:
@@ -76,16 +80,21 @@ def test_an_exception_stays_on_its_line(stream: io.StringIO) -> None:
     assert "ValueError: invalid literal" in stream.getvalue()
 
 
-@pytest.mark.parametrize(("text", "kept"), [
-    ("key -----BEGIN OPENSSH PRIVATE KEY-----\nabc\n-----END OPENSSH PRIVATE KEY----- done",
-     "key *** done"),
-    ("cut -----BEGIN PRIVATE KEY-----\nabc", "cut ***"),
-    ("hash $6$salt$abcDEF./ end", "hash *** end"),
-    ("bcrypt $2b$12$abcdefghijk", "bcrypt ***"),
-    ("password=secret next", "password=*** next"),
-    ('{"password-hash": "x1"}', '{"password-hash": "***"}'),
-    ("price $5 and $6", "price $5 and $6"),
-])
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (
+            "key -----BEGIN OPENSSH PRIVATE KEY-----\nabc\n-----END OPENSSH PRIVATE KEY----- done",
+            "key *** done",
+        ),
+        ("cut -----BEGIN PRIVATE KEY-----\nabc", "cut ***"),
+        ("hash $6$salt$abcDEF./ end", "hash *** end"),
+        ("bcrypt $2b$12$abcdefghijk", "bcrypt ***"),
+        ("password=secret next", "password=*** next"),
+        ('{"password-hash": "x1"}', '{"password-hash": "***"}'),
+        ("price $5 and $6", "price $5 and $6"),
+    ],
+)
 def test_secrets_are_masked(text: str, kept: str) -> None:
     assert log.mask(text) == kept
 
@@ -105,8 +114,10 @@ def test_limited_logger_says_once_and_counts_the_rest(stream: io.StringIO) -> No
     limited.log(logging.WARNING, "c", "send to %s failed", "c")
     limited.log(logging.WARNING, "b", "send to %s failed", "b")
     assert [line.split(": ")[1] for line in stream.getvalue().splitlines()] == [
-        "send to b failed", "send to c failed",
-        "send to b failed (and 2 times since last said)"]
+        "send to b failed",
+        "send to c failed",
+        "send to b failed (and 2 times since last said)",
+    ]
 
 
 def test_limited_logger_forgets_the_oldest_of_too_many_keys(stream: io.StringIO) -> None:

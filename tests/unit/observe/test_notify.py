@@ -42,14 +42,17 @@ def test_without_a_listener_nothing_happens(path: str) -> None:
     notify.Notifier({"NOTIFY_SOCKET": path}).ready()
 
 
-@pytest.mark.parametrize(("environment", "interval"), [
-    ({}, None),
-    ({"WATCHDOG_USEC": "3000000"}, 1.5),
-    ({"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": str(os.getpid())}, 1.5),
-    ({"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "1"}, None),
-    ({"WATCHDOG_USEC": "0"}, None),
-    ({"WATCHDOG_USEC": "soon"}, None),
-])
+@pytest.mark.parametrize(
+    ("environment", "interval"),
+    [
+        ({}, None),
+        ({"WATCHDOG_USEC": "3000000"}, 1.5),
+        ({"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": str(os.getpid())}, 1.5),
+        ({"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "1"}, None),
+        ({"WATCHDOG_USEC": "0"}, None),
+        ({"WATCHDOG_USEC": "soon"}, None),
+    ],
+)
 def test_watchdog_interval(environment: dict[str, str], interval: float | None) -> None:
     assert notify.Notifier(environment).watchdog_interval == interval
 
