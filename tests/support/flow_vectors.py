@@ -12,7 +12,7 @@ from flowexport_mgmt.records import Datagrams
 from flowexport_mgmt.records.hosts import HostCounters
 from flowexport_mgmt.records.samples import Route
 from flowexport_mgmt.wire import ipfix, netflow5, netflow9, sflow5
-from flowexport_mgmt.wire.flows.columns import ExportTime
+from flowexport_mgmt.wire.flows.fields import ExportTime
 from flowexport_mgmt.wire.flows.templates import IPFIX, NETFLOW9
 from flowexport_mgmt.wire.ipfix import options as options10
 from flowexport_mgmt.wire.netflow9 import options as options9

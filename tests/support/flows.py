@@ -13,7 +13,7 @@ from tests.support.wire import NOW_NS
 
 from flowexport_mgmt.records.flows import FlowBatch
 from flowexport_mgmt.records.samples import HEADER_ETHERNET, Route, SampleBatch
-from flowexport_mgmt.wire.flows.columns import ExportTime
+from flowexport_mgmt.wire.flows.fields import ExportTime
 
 Version = Literal[4, 6]
 Row = Mapping[str, int | str]

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from flowexport_mgmt.errors import EncodeError
 from flowexport_mgmt.records import Datagrams
-from flowexport_mgmt.wire.templates import DataSet, Template
+from flowexport_mgmt.wire.columns import Columns
+from flowexport_mgmt.wire.templates import DataSet, Rows, Template
 
 _SET_HEADER: Final = struct.Struct(">HH")
 _MAX_MESSAGE: Final = 0xFFFF
@@ -32,7 +33,7 @@ class Run:
     pages: int
     size: int
     prefix: bytes
-    rows: NDArray[np.void]
+    rows: Rows
     templates: int = 0
 
     @property
@@ -45,7 +46,10 @@ class Run:
         begin = len(self.prefix)
         end = begin + self.records * self.rows.dtype.itemsize
         into[:, :begin] = np.frombuffer(self.prefix, np.uint8)
-        into[:, begin:end] = self.rows.view(np.uint8).reshape(self.pages, -1)
+        if isinstance(self.rows, Columns):
+            self.rows.write(into[:, begin:end])
+        else:
+            into[:, begin:end] = self.rows.view(np.uint8).reshape(self.pages, -1)
         into[:, end:] = 0
 
 
@@ -118,7 +122,7 @@ def set_size(body: int) -> int:
     return (_SET_HEADER.size + body + 3) & ~3
 
 
-def split_rows(rows: NDArray[np.void], per_page: int) -> Iterator[Run]:
+def split_rows(rows: Rows, per_page: int) -> Iterator[Run]:
     """Split rows into full pages and a last one, with nothing before or after the rows."""
     full = len(rows) - len(rows) % per_page
     for part in (rows[:full], rows[full:]):
@@ -170,7 +174,7 @@ class _SetPager:
     def _fit(self, octets: int, data: DataSet) -> int:
         return max(0, octets - _SET_HEADER.size) // data.rows.dtype.itemsize
 
-    def _append(self, data: DataSet, rows: NDArray[np.void]) -> None:
+    def _append(self, data: DataSet, rows: Rows) -> None:
         if len(rows):
             self._page.add(data.template.id, rows.tobytes())
             self._page.records += len(rows)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from flowexport_mgmt.wire.columns import Columns
 from flowexport_mgmt.wire.elements import ELEMENTS
 
 _ENTERPRISE = 0x8000
@@ -78,12 +79,16 @@ def template_numbers(item: Template) -> Iterator[int]:
         yield from divmod(specifier.enterprise, 1 << 16)
 
 
+Rows = NDArray[np.void] | Columns
+"""Records as the wire has them, or as columns that will be."""
+
+
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """Records of one template; ``rows`` has the dtype of the template, as the wire has it."""
+    """Records of one template; ``rows`` are laid out as the dtype of the template."""
 
     template: Template
-    rows: NDArray[np.void]
+    rows: Rows
 
 
 def cut(text: str, size: int) -> bytes:

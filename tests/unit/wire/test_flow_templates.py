@@ -15,7 +15,7 @@ from tests.support.wire import decode, round_trip
 from flowexport_mgmt.records import Datagrams
 from flowexport_mgmt.records.flows import FlowBatch
 from flowexport_mgmt.wire import ipfix, netflow9
-from flowexport_mgmt.wire.flows.columns import ExportTime
+from flowexport_mgmt.wire.flows.fields import ExportTime
 from flowexport_mgmt.wire.flows.templates import IPFIX, NETFLOW9, FlowTemplates
 from flowexport_mgmt.wire.messages import Record, Value
 from flowexport_mgmt.wire.templates import Template

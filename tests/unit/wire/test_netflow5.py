@@ -15,7 +15,7 @@ from tests.support.wire import decode, fault_codes, round_trip
 from flowexport_mgmt.errors import EncodeError
 from flowexport_mgmt.records import Datagrams
 from flowexport_mgmt.wire import netflow5
-from flowexport_mgmt.wire.flows.columns import ExportTime
+from flowexport_mgmt.wire.flows.fields import ExportTime
 from flowexport_mgmt.wire.messages import Value
 
 OPTIONAL: Final = (

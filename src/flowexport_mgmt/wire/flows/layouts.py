@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from flowexport_mgmt.records.flows import FlowBatch
+from flowexport_mgmt.wire.columns import Columns, Values
 from flowexport_mgmt.wire.elements import ELEMENTS
-from flowexport_mgmt.wire.flows.columns import Column, ExportTime, Read
-from flowexport_mgmt.wire.paging import slices
+from flowexport_mgmt.wire.flows.fields import ExportTime, Read
 from flowexport_mgmt.wire.templates import DataSet, Field, Template
 
 
@@ -56,11 +55,9 @@ class FlowLayout:
 
     def lay_out(self, batch: FlowBatch, time: ExportTime) -> DataSet:
         """Make the data records of a batch."""
-        rows = np.zeros(len(batch), self._dtype)
-        fill(rows, self._columns(batch, time))
-        return DataSet(self.template, rows.view(self.template.dtype))
+        return DataSet(self.template, Columns(self._dtype, len(batch), self._columns(batch, time)))
 
-    def _columns(self, batch: FlowBatch, time: ExportTime) -> Iterator[tuple[str, Column | int]]:
+    def _columns(self, batch: FlowBatch, time: ExportTime) -> Iterator[tuple[str, Values]]:
         for cell in self.cells:
             values = cell.read(batch, time)
             if isinstance(values, np.ndarray) and cell.length == 16:
@@ -68,19 +65,6 @@ class FlowLayout:
                 yield f"{cell.name}.low", values[:, 1]
             elif values is not None:
                 yield cell.name, values
-
-
-def fill(rows: NDArray[np.void], columns: Iterator[tuple[str, Column | int]]) -> None:
-    """Write columns into the fields of their names, all of them to some rows before the next."""
-    pairs = []
-    for name, values in columns:
-        if isinstance(values, np.ndarray):
-            pairs.append((rows[name], values))
-        else:
-            rows[name] = values
-    for part in slices(len(rows)):
-        for target, values in pairs:
-            target[part] = values[part]
 
 
 def _types(cell: Cell) -> Iterator[tuple[str, str]]:

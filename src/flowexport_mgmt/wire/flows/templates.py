@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from flowexport_mgmt.records.flows import FlowBatch, unfold
-from flowexport_mgmt.wire.flows import columns as take
-from flowexport_mgmt.wire.flows.columns import ExportTime, column
+from flowexport_mgmt.wire.flows import fields as take
+from flowexport_mgmt.wire.flows.fields import ExportTime, column
 from flowexport_mgmt.wire.flows.layouts import Cell, FlowLayout
 from flowexport_mgmt.wire.flows.split import split_wide
 from flowexport_mgmt.wire.templates import DataSet, Template

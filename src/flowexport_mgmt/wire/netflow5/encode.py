@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from flowexport_mgmt.errors import EncodeError
 from flowexport_mgmt.records import Datagrams
 from flowexport_mgmt.records.flows import FlowBatch, unfold
-from flowexport_mgmt.wire.flows import columns as take
-from flowexport_mgmt.wire.flows.columns import Column, ExportTime, Read, column
-from flowexport_mgmt.wire.flows.layouts import fill
+from flowexport_mgmt.wire.columns import Columns, Values
+from flowexport_mgmt.wire.flows import fields as take
+from flowexport_mgmt.wire.flows.fields import ExportTime, Read, column
 from flowexport_mgmt.wire.flows.split import split_wide
 from flowexport_mgmt.wire.paging import Pages, Run, split_rows
 
@@ -118,8 +118,7 @@ def encode_flows(
     if per_datagram < 1:
         raise EncodeError(f"a record does not fit a datagram of {max_size} octets")
     batch, rates, ends = _group_by_rate(split_wide(batch))
-    rows = np.zeros(len(batch), RECORD)
-    fill(rows, _read(batch, time))
+    rows = Columns(RECORD, len(batch), _read(batch, time))
     pages = Pages(_split(rows, ends, per_datagram))
     headers = np.zeros(len(pages), HEADER)
     headers["version"] = VERSION
@@ -133,7 +132,7 @@ def encode_flows(
     return pages.join(headers), 0
 
 
-def _read(batch: FlowBatch, time: ExportTime) -> Iterator[tuple[str, Column | int]]:
+def _read(batch: FlowBatch, time: ExportTime) -> Iterator[tuple[str, Values]]:
     for name, read in _FIELDS.items():
         values = read(batch, time)
         if values is not None:
@@ -153,7 +152,7 @@ def _group_by_rate(batch: FlowBatch) -> tuple[FlowBatch, NDArray[np.int64], NDAr
     return batch, np.where(fields > 1, fields | _RANDOM_SAMPLING, fields), np.cumsum(counts)
 
 
-def _split(rows: NDArray[np.void], ends: NDArray[np.int64], per_datagram: int) -> Iterator[Run]:
+def _split(rows: Columns, ends: NDArray[np.int64], per_datagram: int) -> Iterator[Run]:
     begin = 0
     for end in ends.tolist():
         yield from split_rows(rows[begin:end], per_datagram)
