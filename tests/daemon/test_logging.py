@@ -40,7 +40,7 @@ def test_every_process_changes_its_level(daemon: Daemon) -> None:
     daemon.commit(logging("text", "debug"))
     os.kill(daemon.child("exporter"), signal.SIGKILL)
     daemon.find("debug +supervisor app.child: exporter is process")
-    daemon.find("debug +manager")
+    daemon.find("info +manager app.manager: the exporter runs commit 0 and gets commit 3")
 
 
 def test_a_collector_that_fails_is_told(daemon: Daemon) -> None:
