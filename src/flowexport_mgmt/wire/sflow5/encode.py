@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from flowexport_mgmt.errors import EncodeError
 from flowexport_mgmt.records import UNKNOWN64, Datagrams
 from flowexport_mgmt.wire.paging import Pages, slices, split_rows
+from flowexport_mgmt.wire.sflow5.headers import header_size, make_headers
 
-VERSION: Final = 5
 COUNTERS_SAMPLE_EXPANDED: Final = 4
 IF_COUNTERS: Final = 1
-_ADDRESS_TYPES: Final = {4: 1, 6: 2}
 
 IF_COUNTERS_DTYPE: Final = np.dtype(
     [
@@ -110,27 +109,18 @@ def encode_counter_samples(
     Raises:
         EncodeError: not even one sample fits a datagram.
     """
-    header = _header(agent)
-    per_datagram = (max_size - header.itemsize) // _SAMPLE.itemsize
+    per_datagram = (max_size - header_size(agent)) // _SAMPLE.itemsize
     if per_datagram < 1:
         raise EncodeError(f"a counter sample does not fit a datagram of {max_size} octets")
     pages = Pages(split_rows(_lay_out_samples(rows, sequences), per_datagram))
-    headers = np.zeros(len(pages), header)
-    headers["version"] = VERSION
-    headers["address_type"] = _ADDRESS_TYPES[agent.version]
-    headers["agent"] = np.void(agent.packed)
-    headers["sub_agent_id"] = sub_agent_id
-    headers["sequence"] = (sequence + np.arange(len(pages))) & 0xFFFFFFFF
-    headers["uptime"] = uptime_ms & 0xFFFFFFFF
-    headers["samples"] = pages.records
+    headers = make_headers(
+        pages.records,
+        agent=agent,
+        sub_agent_id=sub_agent_id,
+        sequence=sequence,
+        uptime_ms=uptime_ms,
+    )
     return pages.join(headers)
-
-
-def _header(agent: IPv4Address | IPv6Address) -> np.dtype[np.void]:
-    names = ("version", "address_type", "agent", "sub_agent_id", "sequence", "uptime", "samples")
-    types = {"agent": f"V{agent.max_prefixlen // 8}"}
-    header: np.dtype[np.void] = np.dtype([(name, types.get(name, ">u4")) for name in names])
-    return header
 
 
 def _lay_out_samples(rows: NDArray[np.void], sequences: NDArray[np.uint32]) -> NDArray[np.void]:

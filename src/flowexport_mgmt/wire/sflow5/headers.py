@@ -18,8 +18,7 @@ _NAMES: Final = (
     "uptime",
     "samples",
 )
-ADDRESS_TYPES: Final = {4: 1, 6: 2}
-"""How the type of an address is written, by version."""
+_ADDRESS_TYPES: Final = {4: 1, 6: 2}
 
 
 def header_size(agent: IPv4Address | IPv6Address) -> int:
@@ -42,7 +41,7 @@ def make_headers(
     types = {"agent": f"V{agent.max_prefixlen // 8}"}
     headers = np.zeros(len(samples), [(name, types.get(name, ">u4")) for name in _NAMES])
     headers["version"] = _VERSION
-    headers["address_type"] = ADDRESS_TYPES[agent.version]
+    headers["address_type"] = _ADDRESS_TYPES[agent.version]
     headers["agent"] = np.void(agent.packed)
     headers["sub_agent_id"] = sub_agent_id
     headers["sequence"] = (sequence + np.arange(len(samples))) & 0xFFFFFFFF
