@@ -41,7 +41,7 @@ class FlowBatch:
 
     Every column has N rows of native integers; the annotation gives its width. A column that is
     None is unknown in all rows, and 0 in a row means unknown there. Counts are what the flow grew
-    by since its last record. Unpacked ICMP goes without ports: ``icmp`` holds type * 256 + code,
+    by since its last record. ICMP has no ports: ``icmp`` holds type * 256 + code, and is
     0 in rows of other protocols. Times are Unix milliseconds.
 
     The ``nat_*`` columns are the addresses and ports after translation, equal to the others where
