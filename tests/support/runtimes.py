@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from tests.support.conditions import wait_until
 from tests.support.interfaces import FakeKernel
 
+from flowexport_mgmt.export import OWN_FACILITIES, Facilities
 from flowexport_mgmt.link.messages import CollectorStateChange, Event, Refusal
 from flowexport_mgmt.model.flow_export import Collector, CollectorStatistics, FlowExport
 from flowexport_mgmt.model.interfaces import Interface
@@ -20,9 +21,11 @@ from flowexport_mgmt.sources.table import LinkTable
 class Plane:
     """A Runtime, its events, and short ways to commit and to look."""
 
-    def __init__(self, source: CounterSource | None = None) -> None:
+    def __init__(
+        self, source: CounterSource | None = None, facilities: Facilities = OWN_FACILITIES
+    ) -> None:
         self.events: list[Event] = []
-        self.runtime = Runtime(self.events.append, source=source)
+        self.runtime = Runtime(self.events.append, source=source, facilities=facilities)
         self._commit = 0
 
     def commit(self, *collectors: Collector, strict: bool = True) -> None:
@@ -79,9 +82,11 @@ def fake_source(kernel: FakeKernel) -> CounterSource:
 
 
 @contextmanager
-def plane(source: CounterSource | None = None) -> Iterator[Plane]:
+def plane(
+    source: CounterSource | None = None, facilities: Facilities = OWN_FACILITIES
+) -> Iterator[Plane]:
     """Run a data plane; over this machine's own interfaces unless told otherwise."""
-    made = Plane(source)
+    made = Plane(source, facilities)
     try:
         yield made
     finally:
