@@ -13,6 +13,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -23,10 +24,12 @@ from flowexport_mgmt.app.settings import ChildSettings
 from flowexport_mgmt.link import messages as m
 from flowexport_mgmt.link.channel import Channel, EventQueue
 from flowexport_mgmt.link.control_client import Control
+from flowexport_mgmt.link.sockets import SocketClient
 from flowexport_mgmt.model import flow_export as fe
 from flowexport_mgmt.observe import crash, log
 
 if TYPE_CHECKING:
+    from flowexport_mgmt.export import Facilities
     from flowexport_mgmt.runtime import Runtime
 
 _BEFORE_PREPARE = crash.declare("exporter.prepare.before")
@@ -137,10 +140,23 @@ class Exporter:
         )
 
 
+def _facilities(settings: ChildSettings) -> Facilities:
+    """Say where keys are, and have the supervisor open what this process may not."""
+    from flowexport_mgmt.export import Facilities, KeyFolders  # noqa: PLC0415 - as in _main
+
+    folders = [settings.folders.state / "tls"]
+    if given := os.environ.get("CREDENTIALS_DIRECTORY"):
+        folders.append(Path(given))
+    if settings.sockets is None:
+        return Facilities(KeyFolders(folders))
+    link = socket.socket(fileno=settings.sockets)
+    link.set_inheritable(False)
+    return Facilities(KeyFolders(folders), SocketClient(link).open_in_namespace)
+
+
 async def _main(settings: ChildSettings, control_socket: socket.socket) -> None:
     from flowexport_mgmt.runtime import Runtime  # noqa: PLC0415 - numpy only after privileges
 
-    del settings
     loop = asyncio.get_running_loop()
     end = End()
     events = EventQueue()
@@ -148,7 +164,7 @@ async def _main(settings: ChildSettings, control_socket: socket.socket) -> None:
     def post(event: m.Event) -> None:
         loop.call_soon_threadsafe(events.post, event)
 
-    runtime = Runtime(post)
+    runtime = Runtime(post, facilities=_facilities(settings))
     exporter = Exporter(runtime, events)
     control = Control(
         control_socket,

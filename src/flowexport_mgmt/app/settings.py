@@ -15,13 +15,16 @@ from flowexport_mgmt.app.privilege import Account
 class ChildSettings:
     """How a child runs: its control socket's descriptor, its folders, and whom it becomes.
 
-    ``init`` is a descriptor from which the first configuration is read, and ``init_name`` the file
-    it came from: the supervisor opens it, since the child may not be allowed to.
+    ``sockets`` is the descriptor by which the exporter asks for sockets in network namespaces (see
+    `link.sockets`). ``init`` is a descriptor from which the first configuration is read, and
+    ``init_name`` the file it came from: the supervisor opens it, since the child may not be
+    allowed to.
     """
 
     control: int
     folders: Folders
     account: Account | None = None
+    sockets: int | None = None
     init: int | None = None
     init_name: str = ""
 
@@ -38,6 +41,8 @@ class ChildSettings:
                 f"--uid={self.account.uid}",
                 f"--gid={self.account.gid}",
             ]
+        if self.sockets is not None:
+            words.append(f"--sockets={self.sockets}")
         if self.init is not None:
             words += [f"--init={self.init}", f"--init-name={self.init_name}"]
         return words
@@ -52,6 +57,7 @@ def read_child_settings(arguments: Sequence[str] | None = None) -> ChildSettings
     parser.add_argument("--user")
     parser.add_argument("--uid", type=int)
     parser.add_argument("--gid", type=int)
+    parser.add_argument("--sockets", type=int)
     parser.add_argument("--init", type=int)
     parser.add_argument("--init-name", default="")
     given = parser.parse_args(arguments)
@@ -60,6 +66,7 @@ def read_child_settings(arguments: Sequence[str] | None = None) -> ChildSettings
         control=given.control,
         folders=Folders(given.state_dir, given.run_dir),
         account=account,
+        sockets=given.sockets,
         init=given.init,
         init_name=given.init_name,
     )

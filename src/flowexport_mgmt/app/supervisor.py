@@ -20,6 +20,7 @@ from flowexport_mgmt.app.broker import SocketBroker
 from flowexport_mgmt.app.child import Child, describe_status
 from flowexport_mgmt.app.folders import RUNNING_NAME, Hold, refused
 from flowexport_mgmt.app.loop import Loop
+from flowexport_mgmt.app.namespaces import NamespaceBroker
 from flowexport_mgmt.app.privilege import Account
 from flowexport_mgmt.app.settings import ChildSettings
 from flowexport_mgmt.errors import ExitCode, LinkError, StartError
@@ -65,6 +66,7 @@ class Supervisor:
         self._notifier = Notifier()
         owner = None if account is None else (account.uid, account.gid)
         self._broker = SocketBroker(hold.folders.socket, owner)
+        self._namespaces = NamespaceBroker(self._loop)
         self._exporter = Child("exporter", exporter)
         self._manager = Child("manager", manager)
         self._children = (self._manager, self._exporter)
@@ -89,6 +91,7 @@ class Supervisor:
                 self._loop.run(self._finished)
         finally:
             self._broker.close()
+            self._namespaces.close()
             self._loop.close()
         return self._status
 
@@ -113,19 +116,30 @@ class Supervisor:
 
     def _spawn(self, child: Child) -> None:
         ours, theirs = control.pair()
-        with self._open_init(child) as init:
+        with self._open_init(child) as init, self._open_sockets(child) as sockets:
             settings = ChildSettings(
                 control=theirs.fileno(),
                 folders=self._hold.folders,
                 account=self._account,
+                sockets=sockets,
                 init=init,
                 init_name=str(self._init or ""),
             )
-            inherit = [self._hold.children_lock, *([init] if init is not None else [])]
+            further = [descriptor for descriptor in (init, sockets) if descriptor is not None]
+            inherit = [self._hold.children_lock, *further]
             child.spawn(ours, theirs, settings.arguments(), inherit)
         self._loop.watch(ours, partial(self._read, child))
         if self._logging is not None:
             child.tell(self._logging)
+
+    @contextlib.contextmanager
+    def _open_sockets(self, child: Child) -> Iterator[int | None]:
+        """Make the socket by which the exporter asks for others."""
+        if child is not self._exporter:
+            yield None
+            return
+        with self._namespaces.renew() as theirs:
+            yield theirs.fileno()
 
     @contextlib.contextmanager
     def _open_init(self, child: Child) -> Iterator[int | None]:

@@ -103,7 +103,7 @@ def pair() -> tuple[socket.socket, socket.socket]:
     return ends
 
 
-def send(control: socket.socket, message: ToChild | FromChild, descriptor: int = -1) -> None:
+def send(control: socket.socket, message: msgspec.Struct, descriptor: int = -1) -> None:
     """Send a message, with a descriptor that the receiver gets a copy of.
 
     Raises:

@@ -16,6 +16,7 @@ FOLDERS = Folders(Path("/state"), Path("/state/run"))
     [
         ChildSettings(control=3, folders=FOLDERS),
         ChildSettings(control=3, folders=FOLDERS, account=Account("fx", 7, 8)),
+        ChildSettings(control=3, folders=FOLDERS, sockets=4),
         ChildSettings(control=3, folders=FOLDERS, init=5, init_name="-- odd name.xml"),
     ],
 )

@@ -1,0 +1,63 @@
+"""Sockets in named network namespaces for the exporter, which may not enter them itself."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+
+from flowexport_mgmt.app.loop import Loop
+from flowexport_mgmt.errors import LinkError
+from flowexport_mgmt.link import control
+from flowexport_mgmt.link.namespaces import open_in_namespace
+from flowexport_mgmt.link.sockets import Opened, OpenSocket, requests
+
+_logger = logging.getLogger(__name__)
+
+
+class NamespaceBroker:
+    """Opens what one child at a time asks for; it keeps no socket that it gave away."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._ours: socket.socket | None = None
+
+    def renew(self) -> socket.socket:
+        """Make the end that the next child asks by, and forget the one before."""
+        self.close()
+        self._ours, theirs = control.pair()
+        self._loop.watch(self._ours, self._read)
+        return theirs
+
+    def close(self) -> None:
+        """Answer nobody."""
+        if self._ours is not None:
+            self._loop.unwatch(self._ours)
+            self._ours.close()
+            self._ours = None
+
+    def _read(self) -> None:
+        try:
+            while self._ours is not None:
+                received = control.receive(self._ours, requests)
+                if received is None:
+                    return
+                request, passed = received
+                if passed is not None:
+                    passed.close()  # a child has nothing to give
+                self._answer(self._ours, request)
+        except LinkError as error:
+            _logger.debug("sockets in namespaces: %s", error)
+            self.close()
+
+    def _answer(self, link: socket.socket, request: OpenSocket) -> None:
+        if not request.is_allowed:
+            control.send(link, Opened(request.request, errno.EINVAL))
+            return
+        try:
+            made = open_in_namespace(request.namespace, request.family, request.kind)
+        except OSError as error:
+            control.send(link, Opened(request.request, error.errno or errno.EINVAL))
+            return
+        with made:
+            control.send(link, Opened(request.request), made.fileno())
