@@ -58,7 +58,7 @@ class ExporterLink:
         self.close()
         self.restarts = exporter_restarts
         decoder: msgspec.msgpack.Decoder[m.FromExporter] = msgspec.msgpack.Decoder(m.FromExporter)
-        self._channel = Channel(decoder, on_message=self._take)
+        self._channel = Channel(decoder, peer="the exporter", on_message=self._take)
         task = asyncio.get_running_loop().create_task(self._serve(self._channel, sock))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -75,17 +75,20 @@ class Channel(Generic[M]):
 
     ``decoder`` knows what the peer sends, ``on_message`` takes messages that expect no reply,
     ``on_request`` answers the others, one after the other in the order in which they came.
+    ``peer`` is what errors call the process at the other end.
     """
 
     def __init__(
         self,
         decoder: msgspec.msgpack.Decoder[M],
         *,
+        peer: str,
         on_message: Callable[[M], None] | None = None,
         on_request: Callable[[M], Awaitable[msgspec.Struct]] | None = None,
         events: EventQueue | None = None,
     ) -> None:
         self._decoder = decoder
+        self._peer = peer
         self._on_message = on_message
         self._on_request = on_request
         self._events = events or EventQueue()
@@ -129,7 +132,7 @@ class Channel(Generic[M]):
         """Close this end; safe to call at any time, also twice."""
         if self._writer is not None:
             self._writer.transport.abort()
-        self._fail("the link to the other process is closed")
+        self._fail(f"the link to {self._peer} is closed")
 
     @property
     def closed(self) -> bool:
@@ -152,7 +155,7 @@ class Channel(Generic[M]):
             LinkError: the link is or was closed, or the message is too large.
         """
         if len(self._waiters) >= _MAX_EXCHANGES:
-            raise LinkError("too many requests wait for the other process")
+            raise LinkError(f"too many requests wait for {self._peer}")
         exchange = self._next_exchange()
         self._put(exchange, message)
         waiter: asyncio.Future[M] = asyncio.get_running_loop().create_future()
@@ -161,7 +164,7 @@ class Channel(Generic[M]):
             async with asyncio.timeout(patience):
                 return await waiter
         except TimeoutError:
-            raise NoAnswerError(f"the other process did not answer in {patience:g} s") from None
+            raise NoAnswerError(f"{self._peer} did not answer in {patience:g} s") from None
         finally:
             self._waiters.pop(exchange, None)
 
@@ -173,7 +176,7 @@ class Channel(Generic[M]):
 
     def _put(self, exchange: int, message: msgspec.Struct) -> None:
         if self._closed:
-            raise LinkError("the link to the other process is closed")
+            raise LinkError(f"the link to {self._peer} is closed")
         body = memoryview(_encode(message))
         if len(body) > _MAX_MESSAGE:
             raise LinkError(f"a message of {len(body)} octets is too large for the link")
@@ -214,7 +217,7 @@ class Channel(Generic[M]):
             try:
                 message = self._decoder.decode(body)
             except msgspec.MsgspecError as error:
-                raise LinkError(f"the other process sent a strange message: {error}") from error
+                raise LinkError(f"{self._peer} sent a strange message: {error}") from error
             await self._dispatch(exchange, message)
 
     @staticmethod
@@ -225,9 +228,9 @@ class Channel(Generic[M]):
         while more:
             size, exchange, more = _HEADER.unpack(await reader.readexactly(_HEADER.size))
             if size > _MAX_FRAME or len(body) + size > _MAX_MESSAGE:
-                raise LinkError(f"the other process sent a frame of {size} octets")
+                raise LinkError(f"{self._peer} sent a frame of {size} octets")
             if first not in (None, exchange):
-                raise LinkError("the other process mixed up two messages")
+                raise LinkError(f"{self._peer} mixed up two messages")
             first = exchange
             body += await reader.readexactly(size)
         return exchange, body
@@ -247,7 +250,7 @@ class Channel(Generic[M]):
         try:
             reply = await on_request(message)
         except Exception as error:  # the requester must learn of every failure
-            _logger.exception("a request of the other process failed")
+            _logger.exception("a request of %s failed", self._peer)
             reply = Failed(message=f"{type(error).__name__}: {error}")
         try:
             self._put(exchange, reply)

@@ -36,9 +36,11 @@ class Link:
     heard: list[m.FromExporter] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.manager: Channel[m.FromExporter] = Channel(FROM_EXPORTER, on_message=self.heard.append)
+        self.manager: Channel[m.FromExporter] = Channel(
+            FROM_EXPORTER, peer="the exporter", on_message=self.heard.append
+        )
         self.exporter: Channel[m.Request] = Channel(
-            REQUESTS, on_request=self.answer, events=self.events
+            REQUESTS, peer="the manager", on_request=self.answer, events=self.events
         )
 
     @contextlib.asynccontextmanager
@@ -137,7 +139,7 @@ async def test_an_exception_in_a_request_is_told(caplog: pytest.LogCaptureFixtur
     async with link.open():
         reply = await link.manager.request(m.Apply(commit=1), 5)
     assert reply == m.Failed(message="ZeroDivisionError: by zero")
-    assert "a request of the other process failed" in caplog.text
+    assert "a request of the manager failed" in caplog.text
 
 
 async def test_hello_and_events_arrive_in_order() -> None:
@@ -243,7 +245,7 @@ def test_a_full_event_queue_drops_the_oldest() -> None:
 async def test_a_peer_that_does_not_read_blocks_nobody() -> None:
     """Fill the socket: posting stays immediate, memory bounded, drops counted."""
     events = EventQueue(limit=10)
-    exporter: Channel[m.Request] = Channel(REQUESTS, on_request=say_done, events=events)
+    exporter: Channel[m.Request] = Channel(REQUESTS, peer="the manager", on_request=say_done, events=events)
     ours, theirs = socket.socketpair()
     task = asyncio.create_task(exporter.run(ours))
     big = m.CollectorStateChange(name="a", oper_status=OperStatus.DOWN, oper_reason="x" * 50_000)
@@ -276,7 +278,7 @@ async def test_a_peer_that_breaks_the_protocol_is_closed(
     complaint: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    exporter: Channel[m.Request] = Channel(REQUESTS, on_request=say_done)
+    exporter: Channel[m.Request] = Channel(REQUESTS, peer="the manager", on_request=say_done)
     ours, theirs = socket.socketpair()
     with theirs:
         theirs.sendall(sent)
@@ -290,7 +292,7 @@ async def test_messages_for_a_message_that_never_ends_are_bounded(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(channel_module, "_MAX_MESSAGE", 1000)
-    exporter: Channel[m.Request] = Channel(REQUESTS, on_request=say_done)
+    exporter: Channel[m.Request] = Channel(REQUESTS, peer="the manager", on_request=say_done)
     ours, theirs = socket.socketpair()
     with theirs:
         theirs.sendall((struct.pack("!II?", 400, 1, True) + bytes(400)) * 3)
