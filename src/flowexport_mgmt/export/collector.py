@@ -85,6 +85,7 @@ class Collector:
         self.config = config
         self.session = _SESSIONS[config.protocol](config)
         self.statistics = Statistics(since_ns=now.unix_ns)
+        self.session.exported = self.statistics.exported
         self.status = OperStatus.UP
         self.reason: str | None = None
         self.retry_at = -math.inf

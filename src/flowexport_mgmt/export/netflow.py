@@ -6,6 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from numpy import void
 from numpy.typing import NDArray
@@ -17,7 +18,12 @@ from flowexport_mgmt.model.flow_export import Collector, Transport
 from flowexport_mgmt.records import CounterBatch, Datagrams
 from flowexport_mgmt.wire import ipfix, netflow9
 from flowexport_mgmt.wire.deltas import counter_deltas
+from flowexport_mgmt.wire.ipfix import options as ipfix_options
+from flowexport_mgmt.wire.netflow9 import options as netflow9_options
+from flowexport_mgmt.wire.options import ExporterStatistics, Sampler
 from flowexport_mgmt.wire.templates import DataSet, Template
+
+_ALL_PACKETS: Final = Sampler(id=1, rate=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,8 @@ class TemplateSession(Session):
 
     counters: Template
     interface_table: Template
+    sampling: Template
+    statistics: Template
 
     def __init__(self, config: Collector) -> None:
         super().__init__(config)
@@ -44,7 +52,10 @@ class TemplateSession(Session):
 
     def configure(self, config: Collector) -> None:
         """Take changed settings; option data that is switched on goes out with its template."""
-        if config.interface_options and not self._config.interface_options:
+        before = self._config
+        if (config.interface_options and not before.interface_options) or (
+            config.sampling_options and not before.sampling_options
+        ):
             self._clock.hasten()
         super().configure(config)
         self._clock.configure(_refresh_interval(config))
@@ -96,6 +107,9 @@ class TemplateSession(Session):
         sets: list[Template | DataSet] = [self.counters]
         if self._config.interface_options:
             sets += (self.interface_table, *self._option_data(batch))
+        if self._config.sampling_options:
+            sets += (self.sampling, self._sampling_data())
+        sets += (self.statistics, self._statistics_data(self.exported()))
         self._clock.note_sent(now.monotonic)
         return self._output(Content.TEMPLATES, sets, now)
 
@@ -121,12 +135,22 @@ class TemplateSession(Session):
     def _interface_data(self, batch: CounterBatch) -> DataSet:
         """Lay out the names of the interfaces."""
 
+    @abstractmethod
+    def _sampling_data(self) -> DataSet:
+        """Lay out how packets are sampled: what this session tells of counts them all."""
+
+    @abstractmethod
+    def _statistics_data(self, exported: ExporterStatistics) -> DataSet:
+        """Lay out what was exported before this message."""
+
 
 class Netflow9Session(TemplateSession):
     """NetFlow v9: export packets are numbered."""
 
     counters = netflow9.COUNTERS
     interface_table = netflow9.INTERFACE_TABLE
+    sampling = netflow9_options.SAMPLING
+    statistics = netflow9_options.STATISTICS
 
     def _compose(self, sets: Iterable[Template | DataSet], now: Instant) -> Datagrams:
         datagrams = netflow9.compose(
@@ -148,12 +172,21 @@ class Netflow9Session(TemplateSession):
             batch.rows["ifindex"], batch.names, batch.descriptions
         )
 
+    def _sampling_data(self) -> DataSet:
+        return netflow9_options.encode_sampling(1, domain=self._config.observation_domain)
+
+    def _statistics_data(self, exported: ExporterStatistics) -> DataSet:
+        domain = self._config.observation_domain
+        return netflow9_options.encode_statistics(exported, domain=domain)
+
 
 class IpfixSession(TemplateSession):
     """IPFIX: data records are numbered, on a connection those that it carries."""
 
     counters = ipfix.COUNTERS
     interface_table = ipfix.INTERFACE_TABLE
+    sampling = ipfix_options.SAMPLING
+    statistics = ipfix_options.MESSAGE_STATISTICS
 
     def restart(self) -> None:
         """Send templates and option data next; a connection begins with number 0."""
@@ -177,6 +210,14 @@ class IpfixSession(TemplateSession):
 
     def _interface_data(self, batch: CounterBatch) -> DataSet:
         return ipfix.encode_interface_table(batch.rows["ifindex"], batch.names, batch.descriptions)
+
+    def _sampling_data(self) -> DataSet:
+        (data,) = ipfix_options.encode_sampling([_ALL_PACKETS])
+        return data
+
+    def _statistics_data(self, exported: ExporterStatistics) -> DataSet:
+        domain = self._config.observation_domain
+        return ipfix_options.encode_message_statistics(exported, domain=domain)
 
 
 def _refresh_interval(config: Collector) -> float:

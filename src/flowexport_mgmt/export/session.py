@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from flowexport_mgmt.export.instant import Instant
 from flowexport_mgmt.model.flow_export import Collector
 from flowexport_mgmt.records import CounterBatch, Datagrams
+from flowexport_mgmt.wire.options import ExporterStatistics
 
 
 class Content(enum.Enum):
@@ -36,6 +38,8 @@ class Session(ABC):
     def __init__(self, config: Collector) -> None:
         self.sequence = 0
         """Datagrams generated (sFlow, NetFlow v9) or data records generated (IPFIX)."""
+        self.exported: Callable[[], ExporterStatistics] = ExporterStatistics
+        """Gives what was sent so far, for protocols that tell it to the collector."""
         self._config = config
 
     def configure(self, config: Collector) -> None:

@@ -8,20 +8,23 @@ from dataclasses import dataclass, field, replace
 from flowexport_mgmt.export.failure import Failure
 from flowexport_mgmt.export.session import Content
 from flowexport_mgmt.export.transfer import Progress
+from flowexport_mgmt.wire.options import ExporterStatistics
 
 
 @dataclass(slots=True)
 class Statistics:
     """Counts since ``since_ns``; times are Unix nanoseconds, None for never.
 
-    Datagrams, octets, records and templates are those that the kernel accepted; ``failures`` counts
-    errors by name, ``fallbacks`` the ways to send that were given up.
+    Datagrams, octets, records and templates are those that the kernel accepted; ``data_records``
+    leaves option data out. ``failures`` counts errors by name, ``fallbacks`` the ways to send that
+    were given up.
     """
 
     since_ns: int
     datagrams: int = 0
     octets: int = 0
     records: int = 0
+    data_records: int = 0
     templates: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     last_error: str | None = None
@@ -42,6 +45,8 @@ class Statistics:
         self.octets += progress.octets
         self.records += progress.records
         self.templates += progress.templates
+        if progress.output.content is not Content.TEMPLATES:
+            self.data_records += progress.records
         if progress.templates:
             self.last_template_ns = unix_ns
         if progress.output.content is Content.COUNTERS and progress.datagrams:
@@ -56,6 +61,12 @@ class Statistics:
         """Count an error so many times."""
         self.failures[failure.name] += count
         self.last_error = failure.text
+
+    def exported(self) -> ExporterStatistics:
+        """Give what protocols tell of it: messages, data records and octets."""
+        return ExporterStatistics(
+            messages=self.datagrams, records=self.data_records, octets=self.octets
+        )
 
     def copy(self) -> Statistics:
         """Copy, for a reader that does not hold the lock."""

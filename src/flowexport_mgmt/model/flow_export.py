@@ -120,6 +120,11 @@ class Collector(Node, frozen=True, kw_only=True):
     interface_options: bool = True
     """Whether the names of the interfaces are sent as option data."""
 
+    sampling_options: bool = True
+    """Whether it is sent as option data how packets are sampled, also when all of them are taken:
+    there are collectors that discard flow records without it.
+    """
+
 
 class FlowExport(Node, frozen=True, kw_only=True):
     """What is exported and to whom. With no further configuration the counters of every interface

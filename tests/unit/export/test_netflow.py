@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import functools
 import math
+from dataclasses import replace
 
 import pytest
 from tests.support.interfaces import make_batch
@@ -8,6 +10,8 @@ from tests.support.sessions import Reader, at, config
 
 from flowexport_mgmt.export.netflow import IpfixSession, Netflow9Session, TemplateSession
 from flowexport_mgmt.export.session import Content, Output
+from flowexport_mgmt.wire.messages import Value
+from flowexport_mgmt.wire.options import ExporterStatistics
 
 PROTOCOLS = pytest.mark.parametrize("protocol", ["netflow9", "ipfix"])
 
@@ -25,15 +29,22 @@ def templates(outputs: list[Output]) -> int:
     return sum(sum(output.datagrams.templates) for output in outputs)
 
 
+def names(reader: Reader, outputs: list[Output]) -> list[Value]:
+    records = reader.records(outputs, "options")
+    found = (record.fields.get("interfaceName") for record in records)
+    return [name for name in found if name is not None]
+
+
 @PROTOCOLS
 def test_the_first_poll_brings_templates_and_names_only(protocol: str) -> None:
     session = session_of(protocol, observation_domain=77)
     outputs = session.encode(make_batch({3: 1000, 5: 7}, names=("eth0", "eth1")), at(0))
     assert contents(outputs) == [Content.TEMPLATES]
-    assert templates(outputs) == 2
+    assert templates(outputs) == 4
     (message,) = Reader().read(outputs)
     assert (message.sequence, message.domain) == (0, 77)
-    assert [record.fields["interfaceName"] for record in message.records] == ["eth0", "eth1"]
+    shown = [record.fields.get("interfaceName") for record in message.records]
+    assert shown == ["eth0", "eth1", None, None]  # then sampling and statistics
     assert {record.kind for record in message.records} == {"options"}
 
 
@@ -67,8 +78,8 @@ def test_ipfix_counts_data_records_and_not_templates() -> None:
     for poll in range(4):
         batch = make_batch({3: 100 * poll, 4: 5 * poll}, second=poll)
         numbers += [message.sequence for message in reader.read(session.encode(batch, at(poll)))]
-    assert numbers == [0, 2, 6, 10]  # two names, then four records a poll
-    assert session.sequence == 14
+    assert numbers == [0, 4, 8, 12]  # two names, sampling, statistics; then four records a poll
+    assert session.sequence == 16
 
 
 @PROTOCOLS
@@ -90,8 +101,8 @@ def test_a_refresh_does_not_wait_for_a_poll(protocol: str) -> None:
     reader.read(session.encode(make_batch({3: 1}), at(0)))
     assert session.due == at(5).monotonic
     outputs = session.refresh(at(5))
-    assert templates(outputs) == 2
-    assert len(reader.records(outputs, "options")) == 1
+    assert templates(outputs) == 4
+    assert len(names(reader, outputs)) == 1
     assert session.due == at(10).monotonic
 
 
@@ -124,7 +135,7 @@ def test_names_are_sent_again_when_interfaces_change(protocol: str) -> None:
     session, reader = session_of(protocol), Reader()
     reader.read(session.encode(make_batch({3: 1}, names=("a",)), at(0)))
     renamed = session.encode(make_batch({3: 1}, second=1, names=("b",)), at(1))
-    assert [r.fields["interfaceName"] for r in reader.records(renamed, "options")] == ["b"]
+    assert names(reader, renamed) == ["b"]
     assert templates(renamed) == 0
     added = session.encode(make_batch({3: 1, 4: 1}, second=2, names=("b", "c")), at(2))
     assert contents(added) == [Content.TEMPLATES, Content.COUNTERS]
@@ -136,16 +147,65 @@ def test_names_are_sent_again_when_interfaces_change(protocol: str) -> None:
 def test_names_can_be_switched_off_and_on(protocol: str) -> None:
     session, reader = session_of(protocol, interface_options=False), Reader()
     outputs = session.encode(make_batch({3: 1}), at(0))
-    assert templates(outputs) == 1
-    assert reader.read(outputs)[0].records == ()
+    assert templates(outputs) == 3
+    assert names(reader, outputs) == []
     session.configure(config(protocol, interface_options=True))
     assert session.due < at(0).monotonic
     outputs = session.encode(make_batch({3: 1}, second=1), at(1))
-    assert templates(outputs) == 2
-    assert len(reader.records(outputs, "options")) == 1
+    assert templates(outputs) == 4
+    assert len(names(reader, outputs)) == 1
     session.configure(config(protocol, interface_options=False))
     outputs = session.encode(make_batch({3: 1, 4: 1}, second=2), at(2))
     assert contents(outputs) == [Content.COUNTERS]
+
+
+SAMPLING = {
+    "netflow9": {"samplingInterval": 1, "samplingAlgorithm": 1},
+    "ipfix": {"selectorAlgorithm": 3, "samplingSize": 1, "samplingPopulation": 1},
+}
+
+
+def sampling(reader: Reader, outputs: list[Output], protocol: str) -> list[dict[str, Value]]:
+    """Read the options that tell how packets are sampled, without their scope."""
+    expected = SAMPLING[protocol].keys()
+    return [
+        {name: record.fields[name] for name in expected}
+        for record in reader.records(outputs, "options")
+        if expected <= record.fields.keys()
+    ]
+
+
+@PROTOCOLS
+def test_sampling_is_told_with_the_templates_unless_switched_off(protocol: str) -> None:
+    session, reader = session_of(protocol, sampling_options=False), Reader()
+    outputs = session.encode(make_batch({3: 1}), at(0))
+    assert (templates(outputs), sampling(reader, outputs, protocol)) == (3, [])
+    session.configure(config(protocol))
+    assert session.due < at(0).monotonic
+    for second in (1, 601):
+        outputs = session.refresh(at(second))
+        assert templates(outputs) == 4
+        assert sampling(reader, outputs, protocol) == [SAMPLING[protocol]]
+
+
+@PROTOCOLS
+def test_statistics_are_those_at_the_time(protocol: str) -> None:
+    session, reader = session_of(protocol), Reader()
+    told = []
+    for second in (0, 600):
+        exported = ExporterStatistics(messages=5, records=70 + second, octets=800)
+        session.exported = functools.partial(replace, exported)
+        outputs = session.encode(make_batch({3: 1}, second=second), at(second))
+        told += [
+            (
+                record.fields["exportedMessageTotalCount"],
+                record.fields["exportedFlowRecordTotalCount"],
+                record.fields["exportedOctetTotalCount"],
+            )
+            for record in reader.records(outputs, "options")
+            if "exportedMessageTotalCount" in record.fields
+        ]
+    assert told == [(5, 70, 800), (5, 670, 800)]
 
 
 @PROTOCOLS
@@ -193,7 +253,7 @@ def test_records_fit_the_datagram_and_none_is_lost(protocol: str) -> None:
     second = session.encode(make_batch(many, second=1), at(1))
     sizes = [len(view) for output in first + second for view in output.datagrams]
     assert max(sizes) <= 464
-    assert len(reader.records(first, "options")) == 100
+    assert len(names(reader, first)) == 100
     assert len(reader.records(second, "data")) == 200
 
 
@@ -201,7 +261,7 @@ def test_records_fit_the_datagram_and_none_is_lost(protocol: str) -> None:
 def test_no_interfaces_still_bring_the_templates(protocol: str) -> None:
     session = session_of(protocol)
     outputs = session.encode(make_batch({}), at(0))
-    assert templates(outputs) == 2
+    assert templates(outputs) == 4
     assert session.encode(make_batch({}, second=1), at(1)) == []
 
 

@@ -133,15 +133,32 @@ def test_interface_options(
 ) -> None:
     kernel.links[1] = FakeLink(2, "port2", alias="to the core")
     data_plane.commit(to(peer, protocol, interface_options=False, polling_interval=1))
-    got = peer.receive()
-    assert got.message.records == ()
+    assert not any("interfaceName" in record.fields for record in peer.receive().message.records)
     data_plane.commit(to(peer, protocol, polling_interval=1))
     told = {
         record.fields["interfaceName"]: record.fields["interfaceDescription"]
-        for datagram in take_poll(peer, "options")
+        for datagram in take_poll(peer, "options", INTERFACES + 2)
         for record in datagram.kinds("options")
+        if "interfaceName" in record.fields
     }
     assert told == {f"port{index}": "" for index in range(3, 42)} | {"port2": "to the core"}
+
+
+@pytest.mark.parametrize(
+    ("protocol", "element"), [("netflow9", "samplingInterval"), ("ipfix", "samplingPopulation")]
+)
+def test_sampling_options(data_plane: Plane, peer: Receiver, protocol: str, element: str) -> None:
+    off = {"interface_options": False, "sampling_options": False, "polling_interval": 1}
+    data_plane.commit(to(peer, protocol, **off))
+    assert not any(element in record.fields for record in peer.receive().message.records)
+    data_plane.commit(to(peer, protocol, **(off | {"sampling_options": True})))
+    told = [
+        record.fields[element]
+        for datagram in take_poll(peer, "options", 2)
+        for record in datagram.kinds("options")
+        if element in record.fields
+    ]
+    assert told == [1]
 
 
 def test_enabled(data_plane: Plane, peer: Receiver) -> None:

@@ -57,6 +57,13 @@ def _encode_sampler(sampler: Sampler, *, systematic: bool) -> DataSet:
     return DataSet(layout, np.array([record], layout.dtype))
 
 
+def encode_message_statistics(statistics: ExporterStatistics, *, domain: int) -> DataSet:
+    """Lay out what was exported alone (RFC 7011, section 4.1)."""
+    layout = MESSAGE_STATISTICS
+    record = (domain, statistics.messages, statistics.records, statistics.octets)
+    return DataSet(layout, np.array([record], layout.dtype))
+
+
 def encode_statistics(
     statistics: ExporterStatistics, *, domain: int, process_id: int
 ) -> list[DataSet]:
