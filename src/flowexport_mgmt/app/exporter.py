@@ -59,7 +59,9 @@ class Exporter:
         """Serve a new link and forget the one before."""
         self.close_link()
         decoder: msgspec.msgpack.Decoder[m.Request] = msgspec.msgpack.Decoder(m.Request)
-        self._channel = Channel(decoder, peer="the manager", on_request=self._answer, events=self._events)
+        self._channel = Channel(
+            decoder, peer="the manager", on_request=self._answer, events=self._events
+        )
         self._channel.send(m.Hello(commit=self._runtime.commit, started=self._started))
         task = asyncio.get_running_loop().create_task(self._serve(self._channel, sock))
         self._tasks.add(task)

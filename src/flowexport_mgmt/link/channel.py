@@ -220,8 +220,7 @@ class Channel(Generic[M]):
                 raise LinkError(f"{self._peer} sent a strange message: {error}") from error
             await self._dispatch(exchange, message)
 
-    @staticmethod
-    async def _receive(reader: asyncio.StreamReader) -> tuple[int, bytearray]:
+    async def _receive(self, reader: asyncio.StreamReader) -> tuple[int, bytearray]:
         body = bytearray()
         first: int | None = None
         more = True

@@ -245,7 +245,9 @@ def test_a_full_event_queue_drops_the_oldest() -> None:
 async def test_a_peer_that_does_not_read_blocks_nobody() -> None:
     """Fill the socket: posting stays immediate, memory bounded, drops counted."""
     events = EventQueue(limit=10)
-    exporter: Channel[m.Request] = Channel(REQUESTS, peer="the manager", on_request=say_done, events=events)
+    exporter: Channel[m.Request] = Channel(
+        REQUESTS, peer="the manager", on_request=say_done, events=events
+    )
     ours, theirs = socket.socketpair()
     task = asyncio.create_task(exporter.run(ours))
     big = m.CollectorStateChange(name="a", oper_status=OperStatus.DOWN, oper_reason="x" * 50_000)
