@@ -12,6 +12,9 @@ from flowexport_mgmt.errors import ErrorTag, Fault, ManagementError
 from flowexport_mgmt.schema.edits import DELETING, EditNode, Operation
 from flowexport_mgmt.schema.tree import Tree
 
+LIMIT = 2_000_000
+"""Nodes that the edits of a candidate may speak of; a log could otherwise fill the memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
@@ -30,6 +33,10 @@ class LogEntry:
         """Give the paths of the nodes that the entry sets."""
         return _given(self.edits, self.default or Operation.REPLACE)
 
+    def count(self) -> int:
+        """Count the nodes that the edits speak of."""
+        return sum(map(_count, self.edits))
+
 
 class Candidate:
     """Edits on top of a commit. Its tree is made at the first edit; free it in the end."""
@@ -40,6 +47,7 @@ class Candidate:
         self.changes: list[Change] = []
         self._running = running
         self._tree: Tree | None = None
+        self._nodes = 0
 
     @property
     def modified(self) -> bool:
@@ -49,7 +57,25 @@ class Candidate:
     @property
     def tree(self) -> Tree:
         """The tree with all edits; it belongs to the candidate, or to running without edits."""
+        if self._tree is None and self.log:
+            self._tree = self._replayed()
         return self._tree or self._running
+
+    def _replayed(self) -> Tree:
+        tree = self._running.duplicate()
+        for entry in self.log:
+            make(tree, entry.plan(tree))
+        return tree
+
+    def keep_tree(self) -> None:
+        """Have a tree of its own from now on, because that of the base is about to go."""
+        self._tree = self.tree if self.log else self._running.duplicate()
+
+    def take_tree(self) -> Tree:
+        """Give the tree away; the candidate makes it anew from the log when it is asked again."""
+        tree = self.tree if self.log else self._running.duplicate()
+        self._tree = None
+        return tree
 
     def edit(self, entry: LogEntry) -> None:
         """Make edits, all or none.
@@ -57,14 +83,20 @@ class Candidate:
         Raises:
             ManagementError: every reason why they cannot be made; nothing was.
         """
-        tree = self._tree or self._running.duplicate()
+        nodes = self._nodes + entry.count()
+        if nodes > LIMIT:
+            raise ManagementError.single(
+                ErrorTag.RESOURCE_DENIED,
+                f"a candidate holds edits of at most {LIMIT} nodes: commit or discard them",
+            )
+        tree = self.tree if self.log else self._running.duplicate()
         plan = entry.plan(tree)
         if plan.faults:
-            if self._tree is None:
+            if not self.log:
                 tree.free()
             raise ManagementError(plan.faults)
         make(tree, plan)
-        self._tree = tree
+        self._tree, self._nodes = tree, nodes
         self.log.append(entry)
         self.changes += plan.changes
 
@@ -107,6 +139,10 @@ class Candidate:
         if self._tree is not None:
             self._tree.free()
             self._tree = None
+
+
+def _count(edit: EditNode) -> int:
+    return 1 + sum(map(_count, edit.children))
 
 
 def _given(edits: Sequence[EditNode], inherited: Operation) -> Iterator[str]:

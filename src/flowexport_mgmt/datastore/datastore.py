@@ -212,15 +212,14 @@ class Datastore:
     ) -> None:
         """Edit the candidate, or running as a transaction of its own (RFC 6241, section 7.2)."""
         entry = LogEntry(tuple(edits), options.default_operation)
-        await self._alone(self._edit(session, target, entry, options.test_option))
-
-    async def _edit(
-        self, session: Session, target: Store, entry: LogEntry, test: TestOption | None
-    ) -> None:
-        self._require(session, target)
         if target is Store.RUNNING:
-            await self._edit_running(session, entry, test)
+            await self._alone(self._edit_running(session, entry, options.test_option))
             return
+        async with self._writing:
+            self._require(session, target)
+            self._edit_candidate(entry, options.test_option)
+
+    def _edit_candidate(self, entry: LogEntry, test: TestOption | None) -> None:
         if test in (TestOption.TEST_THEN_SET, TestOption.TEST_ONLY):
             self._try(self._shared, entry)
         if test is not TestOption.TEST_ONLY:
@@ -229,16 +228,16 @@ class Datastore:
     async def _edit_running(
         self, session: Session, entry: LogEntry, test: TestOption | None
     ) -> None:
+        self._require(session, Store.RUNNING)
         private = self._new_candidate()
         if test is TestOption.TEST_ONLY:
             self._try(private, entry)
             return
         try:
             private.edit(entry)
-            await self._transactions.commit(private, session, "")
+            await self._transactions.commit(private, session, "", self._follow_running)
         finally:
             private.free()
-        self._follow_running()
 
     def _try(self, candidate: Candidate, entry: LogEntry) -> None:
         """Validate what edits would make of a candidate."""
@@ -255,19 +254,19 @@ class Datastore:
             raise ManagementError.single(
                 ErrorTag.INVALID_VALUE, f"{target} is both source and target"
             )
-        await self._alone(self._copy(session, target, source))
-
-    async def _copy(self, session: Session, target: Store, source: Source) -> None:
-        self._require(session, target)
         if source is Store.CANDIDATE:
-            await self._commit(session, "")
-        elif source is Store.RUNNING:
-            self._renew_candidate()
+            await self._alone(self._commit(session, "", Store.RUNNING))
         elif target is Store.RUNNING:
-            await self._edit_running(session, LogEntry(tuple(source), None), None)
+            await self._alone(self._edit_running(session, _whole(source), None))
         else:
-            self._renew_candidate()
-            self._shared.edit(LogEntry(tuple(source), None))
+            async with self._writing:
+                self._require(session, target)
+                self._replace_candidate(source)
+
+    def _replace_candidate(self, source: Source) -> None:
+        self._renew_candidate()
+        if source is not Store.RUNNING:
+            self._shared.edit(_whole(source))
 
     def delete(self, session: Session, target: Store) -> None:
         """Refuse to delete a datastore (RFC 6241, section 7.4): none of these can be."""
@@ -300,12 +299,14 @@ class Datastore:
 
         A candidate that changes nothing makes no commit, and running's record is the answer.
         """
-        return await self._alone(self._commit(session, comment))
+        return await self._alone(self._commit(session, comment, Store.RUNNING, Store.CANDIDATE))
 
-    async def _commit(self, session: Session, comment: str) -> CommitRecord:
-        self._require(session, Store.RUNNING, Store.CANDIDATE)
-        record = await self._transactions.commit(self._shared, session, comment)
-        self._renew_candidate()
+    async def _commit(self, session: Session, comment: str, *written: Store) -> CommitRecord:
+        self._require(session, *written)
+        commit = self._transactions.commit
+        record = await commit(self._shared, session, comment, self._renew_candidate)
+        if self._shared.log:
+            self._renew_candidate()  # it changed nothing
         return record
 
     def discard(self, session: Session) -> None:
@@ -358,6 +359,13 @@ class Datastore:
         self._candidate = self._new_candidate()
 
     def _follow_running(self) -> None:
-        """Let a candidate without edits stay equal to running."""
-        if not self._shared.log:
+        """Let a candidate without edits stay equal to running; another one keeps its base."""
+        if self._shared.log:
+            self._shared.keep_tree()
+        else:
             self._renew_candidate()
+
+
+def _whole(source: Source) -> LogEntry:
+    """Give the log entry of a configuration that is given inline."""
+    return LogEntry(() if isinstance(source, Store) else tuple(source), None)

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,9 @@ from flowexport_mgmt.observe import crash
 
 HISTORY = 50
 """Commits that are kept."""
+
+_QUICK = 0.005
+"""Seconds that a write may keep an event loop waiting; a thread costs a tenth of a millisecond."""
 
 _NO_LINKS = frozenset((errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK))
 
@@ -54,6 +58,8 @@ class StateFolder:
         self._history = folder / "history"
         self.running = folder / "running.json"
         self._present: bytes | None = None
+        self._kept: list[int] | None = None
+        self._seconds = float("inf")
 
     def read(self) -> Stored | None:
         """Read running.json; None when there is none.
@@ -85,12 +91,24 @@ class StateFolder:
             ExitCode.CONFIGURATION,
         )
 
+    @property
+    def is_quick(self) -> bool:
+        """Whether the latest write took so little time that an event loop can wait for the next."""
+        return self._seconds < _QUICK
+
     def write(self, record: CommitRecord, document: bytes) -> None:
         """Replace running.json durably: on return the new one survives a crash.
 
         Raises:
             OSError: nothing was replaced.
         """
+        begun = time.monotonic()
+        try:
+            self._write(record, document)
+        finally:
+            self._seconds = time.monotonic() - begun
+
+    def _write(self, record: CommitRecord, document: bytes) -> None:
         data = b'{"commit":%b,"configuration":%b}\n' % (msgspec.json.encode(record), document)
         self._replace(data)
         crash.point(_AFTER_RENAME)
@@ -141,16 +159,30 @@ class StateFolder:
         Raises:
             OSError: the entry could not be made.
         """
-        self._history.mkdir(mode=0o700, exist_ok=True)
-        entry = self._entry(record.id)
         crash.point(_BEFORE_LINK)
-        if not (entry.exists() and entry.samefile(self.running)):
-            entry.unlink(missing_ok=True)
-            _link(self.running, entry)
+        self._link(self._entry(record.id))
         crash.point(_AFTER_LINK)
-        for old in self._entries()[:-HISTORY]:
-            self._entry(old).unlink(missing_ok=True)
+        self._kept = [*(n for n in self._known() if n != record.id), record.id]
+        while len(self._kept) > HISTORY:
+            self._entry(self._kept.pop(0)).unlink(missing_ok=True)
         crash.point(_AFTER_PRUNE)
+
+    def _link(self, entry: Path) -> None:
+        try:
+            _link(self.running, entry)
+        except FileNotFoundError:  # the first of all
+            self._history.mkdir(mode=0o700)
+            _link(self.running, entry)
+        except FileExistsError:
+            if not entry.samefile(self.running):  # of a configuration that was moved away
+                entry.unlink()
+                _link(self.running, entry)
+
+    def _known(self) -> list[int]:
+        """Give the numbers of the kept commits; the folder is read once."""
+        if self._kept is None:
+            self._kept = self._entries()
+        return self._kept
 
     def records(self) -> list[CommitRecord]:
         """Read the records of the kept commits, oldest first; what is unreadable is left out."""

@@ -28,9 +28,8 @@ class TestOption(enum.StrEnum):
 class ErrorOption(enum.StrEnum):
     """What becomes of an edit with a fault.
 
-    An edit is never half made here: with each of the three the target stays as it was.
-    ``continue-on-error`` looks for further faults, the others stop at the first node that cannot be
-    edited.
+    With each of the three the target stays as it was and every fault is told: an edit that is half
+    made helps nobody, and RFC 6241 lets a server stop before it has begun.
     """
 
     STOP_ON_ERROR = "stop-on-error"

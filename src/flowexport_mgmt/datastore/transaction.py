@@ -17,7 +17,7 @@ from flowexport_mgmt.datastore.participants import Participants
 from flowexport_mgmt.datastore.record import CommitRecord
 from flowexport_mgmt.datastore.running import Running, keep
 from flowexport_mgmt.datastore.sessions import Session
-from flowexport_mgmt.datastore.validation import Valid, validate
+from flowexport_mgmt.datastore.validation import Valid, validate_in_place
 from flowexport_mgmt.errors import ErrorTag, ManagementError
 from flowexport_mgmt.observe import crash
 from flowexport_mgmt.schema.context import SchemaContext
@@ -66,31 +66,59 @@ class Transactions:
         self._running = running
         self.history.extend(self._files.records())
 
-    async def commit(self, candidate: Candidate, session: Session, comment: str) -> CommitRecord:
+    async def commit(
+        self,
+        candidate: Candidate,
+        session: Session,
+        comment: str,
+        installed: Callable[[], None],
+    ) -> CommitRecord:
         """Make a candidate running; the candidate itself stays as it is.
 
         A candidate that changes nothing makes no commit, and running's record is the answer.
+        ``installed`` is called when running has changed and the tree of the old one is about to go.
 
         Raises:
             ManagementError: every reason against it; nothing has changed.
         """
         base = self.running
         if candidate.base.id == base.record.id:
-            return await self._commit(candidate, session, comment)
+            return await self._commit(candidate, session, comment, installed)
         rebased = candidate.rebased(base.record, base.tree)
         try:
-            return await self._commit(rebased, session, comment)
+            return await self._commit(rebased, session, comment, installed)
         finally:
             rebased.free()
 
-    async def _commit(self, candidate: Candidate, session: Session, comment: str) -> CommitRecord:
-        base, valid = self.running, validate(candidate.tree, candidate.given)
+    async def _commit(
+        self,
+        candidate: Candidate,
+        session: Session,
+        comment: str,
+        installed: Callable[[], None],
+    ) -> CommitRecord:
+        base = self.running
+        valid = validate_in_place(candidate.take_tree(), lambda: candidate.tree, candidate.given)
         if valid.document == base.document:
             valid.tree.free()
             return base.record
         changes = [*candidate.changes, *self._ruled_out(valid)]
-        record = CommitRecord(
-            id=base.record.id + 1,
+        record = self._record(session, comment, changes)
+        chosen = self._participants.concerned(changes)
+        try:
+            await self._secure(record, valid, chosen)
+        except BaseException:
+            valid.tree.free()
+            raise
+        self._install(Running.of(record, valid), installed)
+        await self._participants.apply(chosen)
+        crash.point(_AFTER_APPLY)
+        self._tell(record, changes)
+        return record
+
+    def _record(self, session: Session, comment: str, changes: Sequence[Change]) -> CommitRecord:
+        return CommitRecord(
+            id=self.running.record.id + 1,
             time=self._now(),
             user=session.user,
             door=session.door,
@@ -98,14 +126,6 @@ class Transactions:
             comment=comment,
             changes=sum(change.nodes for change in changes),
         )
-        chosen = self._participants.concerned(changes)
-        try:
-            await self._secure(record, valid, chosen)
-        except BaseException:
-            valid.tree.free()
-            raise
-        await self._install(Running.of(record, valid), chosen, changes)
-        return record
 
     def _ruled_out(self, valid: Valid) -> list[Change]:
         """Give the nodes that a ``when`` deleted."""
@@ -122,7 +142,7 @@ class Transactions:
         await self._participants.prepare(chosen, old, new, record.id)
         crash.point(_AFTER_PREPARE)
         try:
-            await asyncio.to_thread(self._files.write, record, valid.document)
+            await self._write(record, valid.document)
         except OSError as error:
             await self._participants.abort(chosen)
             tag = (
@@ -136,15 +156,21 @@ class Transactions:
             await self._participants.abort(chosen)
             raise
 
-    async def _install(
-        self, running: Running, chosen: Sequence[Component], changes: Sequence[Change]
-    ) -> None:
-        """Make what is on disk so in memory and in the components; nothing can refuse any more."""
+    async def _write(self, record: CommitRecord, document: bytes) -> None:
+        """Write the file; a disk that was slow the last time keeps nobody else waiting."""
+        if self._files.is_quick:
+            self._files.write(record, document)
+        else:
+            await asyncio.to_thread(self._files.write, record, document)
+
+    def _install(self, running: Running, installed: Callable[[], None]) -> None:
+        """Make what is on disk so in memory; nothing can refuse any more."""
         crash.point(_BEFORE_APPLY)
         old, self._running = self.running, running
+        installed()
         old.tree.free()
-        await self._participants.apply(chosen)
-        crash.point(_AFTER_APPLY)
-        self.history.append(running.record)
-        keep(self._files, running.record)
-        self._bus.publish(ConfigurationChanged(running.record, tuple(changes)))
+
+    def _tell(self, record: CommitRecord, changes: Sequence[Change]) -> None:
+        self.history.append(record)
+        keep(self._files, record)
+        self._bus.publish(ConfigurationChanged(record, tuple(changes)))

@@ -40,37 +40,54 @@ Given = Callable[[], Iterable[str]]
 def validate(tree: Tree, given: Given = tuple) -> Valid:
     """Validate a copy of a tree; the tree stays as it is and the caller frees the copy.
 
+    Raises:
+        ManagementError: with every fault that was found.
+    """
+    return validate_in_place(tree.duplicate(), lambda: tree, given)
+
+
+def validate_in_place(tree: Tree, original: Callable[[], Tree], given: Given) -> Valid:
+    """Validate a tree, which becomes the result or is freed.
+
     A set node whose ``when`` is false is a fault when it is among ``given``; otherwise another
-    edit has made it false and it goes (RFC 7950, section 7.21.5).
+    edit has made it false and it goes (RFC 7950, section 7.21.5). ``original`` gives the tree
+    before validation where more has to be found out; it belongs to somebody else.
 
     Raises:
         ManagementError: with every fault that was found.
     """
-    copy = tree.duplicate()
     try:
-        return _validated(copy, given)
+        return _validated(tree, original, given)
     except LibraryError:
-        copy.free()
-        raise ManagementError(_find_faults(tree, given)) from None
+        tree.free()
+        raise ManagementError(_find_faults(original(), given)) from None
     except BaseException:
-        copy.free()
+        tree.free()
         raise
 
 
-def _validated(copy: Tree, given: Given) -> Valid:
-    """Validate a tree, which is the result.
+def _validated(tree: Tree, original: Callable[[], Tree], given: Given) -> Valid:
+    """Validate a tree, which becomes the result.
 
     Raises:
         LibraryError: the first thing that is wrong by the schema.
         ManagementError: everything that is wrong by other rules.
     """
-    deleted = copy.validate()
-    document = copy.print(Format.JSON)
+    before = tree.print(Format.JSON)
+    tree.validate()
+    document = tree.print(Format.JSON)
+    deleted = () if document == before else _deleted(original())
     configuration = _decoder.decode(document or b"{}")
     faults = [*_ruled_out(deleted, given), *check_rules(configuration)]
     if faults:
         raise ManagementError(faults)
-    return Valid(copy, document, configuration, deleted)
+    return Valid(tree, document, configuration, deleted)
+
+
+def _deleted(tree: Tree) -> tuple[str, ...]:
+    """Give the set nodes that validation deletes, by doing it once more on a copy."""
+    with tree.duplicate() as copy:
+        return copy.validate_and_tell()
 
 
 def _ruled_out(deleted: tuple[str, ...], given: Given) -> list[Fault]:
@@ -100,7 +117,7 @@ def _find_faults(tree: Tree, given: Given) -> list[Fault]:
         for _ in range(_ROUNDS):
             with rest.duplicate() as attempt:
                 try:
-                    _validated(attempt, given)
+                    _validated(attempt, lambda: rest, given)
                 except LibraryError as error:
                     if search.note(error):
                         continue

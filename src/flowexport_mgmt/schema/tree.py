@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import ClassVar, Self
 
@@ -161,55 +161,53 @@ class Tree:
         finally:
             lib.ly_set_free(out[0], ffi.NULL)
 
-    def select(self, chosen: Iterable[Node]) -> Tree:
-        """Copy nodes with what is below them, their parents and the keys of those."""
-        selection = Tree(self.schema)
-        for node in chosen:
-            copy = self._with_parents(node.pointer)
-            selection._merge(copy)
-            lib.lyd_free_all(copy)
-        return selection
-
-    def _with_parents(self, pointer: Pointer) -> Pointer:
-        options = _COPY | lib.LYD_DUP_WITH_PARENTS
-        copy = self._made("copying", lambda out: lib.lyd_dup_single(pointer, NULL, options, out))
-        while copy.parent:
-            copy = ffi.cast("struct lyd_node *", copy.parent)
-        return copy
-
     # -- whole trees
 
     def merge(self, other: Tree) -> None:
         """Add another tree's nodes; its values win."""
-        if other._root:
-            self._merge(other._root)
-
-    def _merge(self, root: Pointer) -> None:
+        if not other._root:
+            return
         out = ffi.new("struct lyd_node **", self._root)
-        result = lib.lyd_merge_siblings(out, root, lib.LYD_MERGE_WITH_FLAGS)
+        result = lib.lyd_merge_siblings(out, other._root, lib.LYD_MERGE_WITH_FLAGS)
         library.check(self.schema.pointer, result, "merging")
         self._root = out[0]
 
-    def validate(self) -> tuple[str, ...]:
+    def validate(self) -> None:
         """Validate the configuration, adding defaults and deleting what a ``when`` now rules out.
 
-        Gives the paths, with module prefixes, of the nodes that it deleted though somebody set
-        them. After an error the tree is of no further use.
+        After an error the tree is of no further use.
 
         Raises:
             LibraryError: the first fault.
         """
-        root, changes = ffi.new("struct lyd_node **", self._root), ffi.new("struct lyd_node **")
-        result = lib.lyd_validate_all(root, self.schema.pointer, lib.LYD_VALIDATE_NO_STATE, changes)
-        self._root = root[0]
-        with Tree(self.schema, changes[0]) as made:
-            library.check(self.schema.pointer, result, "validation")
+        self._validate(NULL)
+
+    def validate_and_tell(self) -> tuple[str, ...]:
+        """Validate, and give the paths of nodes that were deleted though somebody set them.
+
+        The paths have module prefixes. It costs twice as much as not to be told.
+
+        Raises:
+            LibraryError: the first fault.
+        """
+        changes = ffi.new("struct lyd_node **")
+        try:
+            self._validate(changes)
+        finally:
+            made = Tree(self.schema, changes[0])
+        with made:
             return tuple(
                 node.path
                 for node in made.walk()
                 if library.meta(self.schema.pointer, node.pointer, "operation") == "delete"
                 and not node.is_default
             )
+
+    def _validate(self, changes: Pointer) -> None:
+        root = ffi.new("struct lyd_node **", self._root)
+        result = lib.lyd_validate_all(root, self.schema.pointer, lib.LYD_VALIDATE_NO_STATE, changes)
+        self._root = root[0]
+        library.check(self.schema.pointer, result, "validation")
 
     # -- changing: what the edit engine is made of
 

@@ -347,6 +347,60 @@ async def test_edits_wait_for_a_commit(store: Datastore, ann: Operator, bob: Ope
     assert (names(store, RUNNING), names(store, CANDIDATE)) == (["a"], ["a", "b"])
 
 
+async def test_the_candidate_can_be_read_at_any_step_of_a_commit(
+    store: Datastore, ann: Operator, bob: Operator
+) -> None:
+    """Running changes under candidates that were made from it; none may look at what is gone."""
+    seen: list[list[str]] = []
+
+    class Reader(Recorder):
+        async def prepare(self, *arguments: Any, **options: Any) -> Any:
+            seen.append(names(store, CANDIDATE))
+            return await super().prepare(*arguments, **options)
+
+        async def apply(self) -> None:
+            seen.append(names(store, CANDIDATE))
+            seen.append(names(store, RUNNING))
+            await super().apply()
+
+    store.register(Reader(running=store.configuration))
+    await ann.commit(ONE)
+    assert seen == [["a"], ["a"], ["a"]]
+    seen.clear()
+    await bob.edit(flow_export(whole_collector("b")), RUNNING)
+    assert seen == [["a"], ["a", "b"], ["a", "b"]]
+    seen.clear()
+    await ann.edit(flow_export(whole_collector("c")))
+    await bob.edit(flow_export(collector("b", attributes='nc:operation="delete"')), RUNNING)
+    assert seen == [["a", "b", "c"], ["a", "b", "c"], ["a"]]
+    assert await ann.commit() == 4
+    assert names(store, RUNNING) == ["a", "c"]
+
+
+async def test_a_refused_commit_leaves_the_candidate_as_it_was(
+    store: Datastore, ann: Operator
+) -> None:
+    await ann.commit(flow_export(whole_collector("a", "<template-refresh>9</template-refresh>")))
+    await ann.edit(flow_export(collector("a", "<protocol>sflow</protocol>"), collector("b")))
+    before = content(store, CANDIDATE)
+    assert len(await refused(store.commit(ann.session))) == 2
+    assert content(store, CANDIDATE) == before  # with the leaf that validation would delete
+    await ann.edit(flow_export(collector("b", attributes='nc:operation="delete"')))
+    assert await ann.commit() == 2
+    assert "template-refresh" not in str(content(store, RUNNING))
+
+
+async def test_the_log_of_a_candidate_is_bounded(
+    store: Datastore, ann: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flowexport_mgmt.datastore.candidate.LIMIT", 6)
+    await ann.edit(ONE)
+    (fault,) = await refused(ann.edit(flow_export(collector("a", "<port>1</port>"))))
+    assert fault.tag == "resource-denied"
+    store.discard(ann.session)
+    await ann.edit(ONE)
+
+
 async def test_many_commits_at_once_all_happen(store: Datastore) -> None:
     operators = [Operator(store, f"user{n}") for n in range(8)]
     work = (
