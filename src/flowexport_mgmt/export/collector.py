@@ -24,7 +24,7 @@ from flowexport_mgmt.export.statistics import Statistics
 from flowexport_mgmt.export.transfer import Progress, Transfers
 from flowexport_mgmt.model import flow_export as fe
 from flowexport_mgmt.model.base import OperStatus
-from flowexport_mgmt.records import CounterBatch
+from flowexport_mgmt.records import Batch
 
 RETRY_S: Final = 1.0
 """Seconds between two attempts to open what is down."""
@@ -188,8 +188,8 @@ class Collector:
         self.retry_at = min(self.retry_at, now.monotonic)
         self._backoff.reset()
 
-    def generate(self, batch: CounterBatch, now: Instant) -> None:
-        """Line up the datagrams of one poll."""
+    def generate(self, batch: Batch, now: Instant) -> None:
+        """Line up the datagrams of a batch."""
         if self._ensure_source(now):
             self._transfers.add(self.session.encode(batch, now))
             self._conclude_if_done(now)

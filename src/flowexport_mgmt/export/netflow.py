@@ -15,9 +15,12 @@ from flowexport_mgmt.export.instant import Instant
 from flowexport_mgmt.export.session import Content, Output, Session
 from flowexport_mgmt.export.templates import TemplateClock
 from flowexport_mgmt.model.flow_export import Collector, Transport
-from flowexport_mgmt.records import CounterBatch, Datagrams
+from flowexport_mgmt.records import Batch, CounterBatch, Datagrams, FlowBatch
+from flowexport_mgmt.records.flows import unfold
 from flowexport_mgmt.wire import ipfix, netflow9
 from flowexport_mgmt.wire.deltas import counter_deltas
+from flowexport_mgmt.wire.flows.fields import ExportTime
+from flowexport_mgmt.wire.flows.templates import IPFIX, NETFLOW9, FlowTemplates
 from flowexport_mgmt.wire.ipfix import options as ipfix_options
 from flowexport_mgmt.wire.netflow9 import options as netflow9_options
 from flowexport_mgmt.wire.options import ExporterStatistics, Sampler
@@ -42,6 +45,7 @@ class TemplateSession(Session):
     interface_table: Template
     sampling: Template
     statistics: Template
+    flows: FlowTemplates
 
     def __init__(self, config: Collector) -> None:
         super().__init__(config)
@@ -49,6 +53,8 @@ class TemplateSession(Session):
         self._baseline: CounterBatch | None = None
         self._latest: CounterBatch | None = None
         self._told: _Table | None = None
+        self._flow_templates: dict[int, Template] = {}  # those that were needed so far
+        self._begun = False
 
     def configure(self, config: Collector) -> None:
         """Take changed settings; option data that is switched on goes out with its template."""
@@ -62,12 +68,12 @@ class TemplateSession(Session):
 
     @property
     def due(self) -> float:
-        """Monotonic time at which templates have to go out, once there was a poll."""
-        return self._clock.due if self._latest is not None else math.inf
+        """Monotonic time at which templates have to go out, once there was data."""
+        return self._clock.due if self._begun else math.inf
 
     def refresh(self, now: Instant) -> list[Output]:
         """Generate templates and option data."""
-        return self._announce(self._latest, now) if self._latest is not None else []
+        return self._announce(now) if self._begun else []
 
     def restart(self) -> None:
         """Send templates and option data with the next poll."""
@@ -78,15 +84,38 @@ class TemplateSession(Session):
         if output.content is Content.TEMPLATES and not delivered:
             self._clock.note_failed(now.monotonic)
 
-    def encode(self, batch: CounterBatch, now: Instant) -> list[Output]:
-        """Generate what the counters grew by since the poll before, behind templates when due.
+    def encode(self, batch: Batch, now: Instant) -> list[Output]:
+        """Generate flow records, or what counters grew by, behind templates when these are due.
 
-        The first poll is what later ones are compared with, and brings templates only.
+        The first poll is what later ones are compared with, and brings templates only. Sampled
+        packets have no place here until they are made flow records of.
         """
+        if isinstance(batch, CounterBatch):
+            return self._encode_counters(batch, now)
+        return self._encode_flows(batch, now) if isinstance(batch, FlowBatch) else []
+
+    def _encode_flows(self, batch: FlowBatch, now: Instant) -> list[Output]:
+        data = self.flows.lay_out(batch, ExportTime(now.unix_ns, now.uptime_ms))
+        template = data.template
+        is_new = template.id not in self._flow_templates
+        self._flow_templates[template.id] = template
+        self._begun = True
+        outputs = []
+        if self._is_announcement_due(now):
+            outputs += self._announce(now)
+        elif is_new:
+            outputs += self._output(Content.TEMPLATES, [template], now)
+        return outputs + self._output(Content.FLOWS, [data], now)
+
+    def _is_announcement_due(self, now: Instant) -> bool:
+        return self._clock.owed or now.monotonic >= self._clock.due
+
+    def _encode_counters(self, batch: CounterBatch, now: Instant) -> list[Output]:
         outputs = []
         self._latest = batch
-        if self._clock.owed or now.monotonic >= self._clock.due:
-            outputs += self._announce(batch, now)
+        self._begun = True
+        if self._is_announcement_due(now):
+            outputs += self._announce(now)
         elif self._config.interface_options and _table_of(batch) != self._told:
             outputs += self._output(Content.TEMPLATES, self._option_data(batch), now)
         if self._baseline is not None:
@@ -95,18 +124,22 @@ class TemplateSession(Session):
         self._baseline = batch
         return outputs
 
-    def count(self, batch: CounterBatch) -> int:
-        """Count two records for each interface, one per direction."""
-        return 2 * len(batch.rows)
+    def count(self, batch: Batch) -> int:
+        """Count flows, or two records for each interface, one per direction."""
+        if isinstance(batch, CounterBatch):
+            return 2 * len(batch.rows)
+        return len(unfold(batch)) if isinstance(batch, FlowBatch) else 0
 
     def forget(self) -> None:
         """Let the next poll be the first."""
         self._baseline = None
 
-    def _announce(self, batch: CounterBatch, now: Instant) -> list[Output]:
-        sets: list[Template | DataSet] = [self.counters]
+    def _announce(self, now: Instant) -> list[Output]:
+        sets: list[Template | DataSet] = [self.counters, *self._flow_templates.values()]
         if self._config.interface_options:
-            sets += (self.interface_table, *self._option_data(batch))
+            sets.append(self.interface_table)
+            if self._latest is not None:
+                sets += self._option_data(self._latest)
         if self._config.sampling_options:
             sets += (self.sampling, self._sampling_data())
         sets += (self.statistics, self._statistics_data(self.exported()))
@@ -149,6 +182,7 @@ class Netflow9Session(TemplateSession):
 
     counters = netflow9.COUNTERS
     interface_table = netflow9.INTERFACE_TABLE
+    flows = NETFLOW9
     sampling = netflow9_options.SAMPLING
     statistics = netflow9_options.STATISTICS
 
@@ -185,6 +219,7 @@ class IpfixSession(TemplateSession):
 
     counters = ipfix.COUNTERS
     interface_table = ipfix.INTERFACE_TABLE
+    flows = IPFIX
     sampling = ipfix_options.SAMPLING
     statistics = ipfix_options.MESSAGE_STATISTICS
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from flowexport_mgmt.export.instant import Instant
 from flowexport_mgmt.model.flow_export import Collector
-from flowexport_mgmt.records import CounterBatch, Datagrams
+from flowexport_mgmt.records import Batch, Datagrams
 from flowexport_mgmt.wire.options import ExporterStatistics
 
 
@@ -18,6 +18,7 @@ class Content(enum.Enum):
 
     TEMPLATES = "templates"  # and option data
     COUNTERS = "counters"
+    FLOWS = "flows"  # or sampled packets
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,12 @@ class Session(ABC):
         """Learn whether all datagrams of an output were accepted for sending."""
 
     @abstractmethod
-    def encode(self, batch: CounterBatch, now: Instant) -> list[Output]:
-        """Generate the datagrams of one poll."""
+    def encode(self, batch: Batch, now: Instant) -> list[Output]:
+        """Generate the datagrams of a batch; none where the protocol has no place for it."""
 
     @abstractmethod
-    def count(self, batch: CounterBatch) -> int:
-        """Count the records that one poll comes to."""
+    def count(self, batch: Batch) -> int:
+        """Count the records that a batch comes to."""
 
     @abstractmethod
     def forget(self) -> None:

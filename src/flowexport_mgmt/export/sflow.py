@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,18 @@ from flowexport_mgmt.export.endpoint import IpAddress
 from flowexport_mgmt.export.instant import Instant
 from flowexport_mgmt.export.session import Content, Output, Session
 from flowexport_mgmt.model.flow_export import Collector
-from flowexport_mgmt.records import CounterBatch
+from flowexport_mgmt.records import Batch, CounterBatch, SampleBatch
 from flowexport_mgmt.wire import sflow5
+
+
+class _Common(TypedDict):
+    """What all datagrams are made with."""
+
+    agent: IpAddress
+    sub_agent_id: int
+    sequence: int
+    uptime_ms: int
+    max_size: int
 
 
 class SflowSession(Session):
@@ -22,6 +33,7 @@ class SflowSession(Session):
         super().__init__(config)
         self.agent: IpAddress | None = None
         """The agent address; datagrams need one."""
+        self._flow_samples = sflow5.SampleSequences()
         self._ifindex = np.empty(0, np.uint32)
         self._epochs = np.empty(0, np.uint32)
         self._sequences = np.empty(0, np.uint32)
@@ -41,28 +53,44 @@ class SflowSession(Session):
     def settle(self, output: Output, *, delivered: bool, now: Instant) -> None:
         """Do nothing: what is lost is not sent again."""
 
-    def encode(self, batch: CounterBatch, now: Instant) -> list[Output]:
-        """Generate a counter sample of each interface."""
+    def encode(self, batch: Batch, now: Instant) -> list[Output]:
+        """Generate a counter sample of each interface, or a flow sample of each packet.
+
+        sFlow has no flow records: what comes as those is for other protocols.
+        """
+        common = self._common(now)
+        if isinstance(batch, CounterBatch):
+            numbers = self._advance(batch.rows)
+            datagrams = sflow5.encode_counter_samples(batch.rows, numbers, **common)
+            content = Content.COUNTERS
+        elif isinstance(batch, SampleBatch):
+            numbers = self._flow_samples.assign(batch)
+            datagrams = sflow5.encode_flow_samples(batch, numbers, **common)
+            content = Content.FLOWS
+        else:
+            return []
+        self.sequence += len(datagrams)
+        return [Output(content, datagrams)]
+
+    def count(self, batch: Batch) -> int:
+        """Count a sample for each interface or packet."""
+        if isinstance(batch, CounterBatch):
+            return len(batch.rows)
+        return len(batch) if isinstance(batch, SampleBatch) else 0
+
+    def forget(self) -> None:
+        """Do nothing: samples carry totals."""
+
+    def _common(self, now: Instant) -> _Common:
         if self.agent is None:
             raise ValueError("an sFlow session needs its agent address first")
-        datagrams = sflow5.encode_counter_samples(
-            batch.rows,
-            self._advance(batch.rows),
+        return _Common(
             agent=self.agent,
             sub_agent_id=self._config.sub_agent_id,
             sequence=self.sequence + 1,
             uptime_ms=now.uptime_ms,
             max_size=self._config.max_datagram_size,
         )
-        self.sequence += len(datagrams)
-        return [Output(Content.COUNTERS, datagrams)]
-
-    def count(self, batch: CounterBatch) -> int:
-        """Count a sample for each interface."""
-        return len(batch.rows)
-
-    def forget(self) -> None:
-        """Do nothing: samples carry totals."""
 
     def _advance(self, rows: NDArray[np.void]) -> NDArray[np.uint32]:
         """Give each sample its number; a source whose counters began anew begins anew with 1."""

@@ -183,7 +183,9 @@ class CollectorStatistics(Node, frozen=True, kw_only=True):
     """
 
     dropped_records: int | None = None
-    """Records dropped, oldest first, because the queue was full. Units: records."""
+    """Records dropped, oldest first, because the queue was full, and flows and sampled packets
+    that came while the collector was down. Units: records.
+    """
 
     templates_sent: int | None = None
     """Template and options template records sent. Units: templates."""

@@ -23,7 +23,7 @@ from flowexport_mgmt.model import flow_export as fe
 from flowexport_mgmt.model.base import OperStatus
 from flowexport_mgmt.pipeline.pacer import Pacer
 from flowexport_mgmt.pipeline.queue import BatchQueue
-from flowexport_mgmt.records import CounterBatch
+from flowexport_mgmt.records import Batch, CounterBatch
 
 _FULL_BUFFER_S: Final = 0.005
 """How long a full socket buffer is left to drain."""
@@ -81,14 +81,17 @@ class Lane:
             if not config.enabled:
                 self._queue.clear()
 
-    def offer(self, batch: CounterBatch) -> None:
-        """Line up a poll; when too many wait, the oldest is dropped and its records counted.
+    def offer(self, batch: Batch) -> None:
+        """Line up a batch; when too many wait, the oldest is dropped and its records counted.
 
-        A collector that is down is offered nothing: its counters are compared with the poll before
-        it went down once it is back.
+        A collector that is down gets nothing. Its counters are compared with the poll before it
+        went down once it is back; flows and sampled packets are dropped, and counted.
         """
         with self._lock:
-            if self._closed or not self._collector.is_open:
+            if self._closed or not self._collector.config.enabled:
+                return
+            if not self._collector.is_open:
+                self._miss(batch)
                 return
             dropped = self._queue.put(batch)
             if dropped is not None:
@@ -122,7 +125,7 @@ class Lane:
     def fail(self, reason: str, now: Instant) -> float:
         """Give up what is under way; returns the monotonic time of the next step."""
         with self._lock:
-            self._queue.clear()
+            self._drop_all()
             self._collector.fail(reason, now)
             return self._collector.retry_at
 
@@ -154,12 +157,23 @@ class Lane:
         """See that the collector is open; ask for a poll when it has come back."""
         was_open = self._collector.is_open
         if not self._collector.advance(now):
-            self._queue.clear()
+            self._drop_all()
             return False
         if not was_open:
-            self._queue.clear()
+            self._drop_all()
             self._recovered(self)
         return True
+
+    def _drop_all(self) -> None:
+        """Let go of what waits, because the collector is down or was."""
+        for batch in self._queue:
+            self._miss(batch)
+        self._queue.clear()
+
+    def _miss(self, batch: Batch) -> None:
+        """Count what is lost with a batch; the next poll makes up for one that is missed."""
+        if not isinstance(batch, CounterBatch):
+            self._dropped_records += self._collector.session.count(batch)
 
     def _generate(self, now: Instant) -> None:
         if self._collector.pending:

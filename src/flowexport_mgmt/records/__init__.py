@@ -10,10 +10,14 @@ from flowexport_mgmt.records.datagrams import Datagrams
 from flowexport_mgmt.records.flows import FlowBatch
 from flowexport_mgmt.records.samples import Route, SampleBatch
 
+Batch = CounterBatch | FlowBatch | SampleBatch
+"""What sources give and collectors are sent."""
+
 __all__ = [
     "COUNTER_DTYPE",
     "UNKNOWN32",
     "UNKNOWN64",
+    "Batch",
     "CounterBatch",
     "Datagrams",
     "FlowBatch",
