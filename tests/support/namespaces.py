@@ -17,6 +17,10 @@ class Namespace:
 
     def __init__(self) -> None:
         self.name = f"fx{secrets.token_hex(5)}"
+        self.add()
+
+    def add(self) -> None:
+        """Make the namespace, at first and after it was deleted."""
         _run("ip", "netns", "add", self.name)
         self.ip("link", "set", "lo", "up")
 
