@@ -16,6 +16,7 @@ from flowexport_mgmt.export.endpoint import IpAddress, read_address
 from flowexport_mgmt.export.failure import EndpointError, Failure, LostError, number_failure
 from flowexport_mgmt.export.instant import Instant
 from flowexport_mgmt.export.netflow import IpfixSession, Netflow9Session
+from flowexport_mgmt.export.netflow5 import Netflow5Session
 from flowexport_mgmt.export.opening import OWN_FACILITIES, Facilities, is_stream, open_sender
 from flowexport_mgmt.export.sender import Interest, Sender
 from flowexport_mgmt.export.session import Session
@@ -31,6 +32,7 @@ RETRY_S: Final = 1.0
 
 _SESSIONS: Final[dict[fe.Protocol, type[Session]]] = {
     fe.Protocol.SFLOW: SflowSession,
+    fe.Protocol.NETFLOW5: Netflow5Session,
     fe.Protocol.NETFLOW9: Netflow9Session,
     fe.Protocol.IPFIX: IpfixSession,
 }
@@ -84,7 +86,7 @@ class Collector:
     ) -> None:
         self.config = config
         self.session = _SESSIONS[config.protocol](config)
-        self.statistics = Statistics(since_ns=now.unix_ns)
+        self.statistics = Statistics(since_ns=now.unix_ns, exports=self.session.exports)
         self.session.exported = self.statistics.exported
         self.status = OperStatus.UP
         self.reason: str | None = None

@@ -6,6 +6,7 @@ import enum
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from flowexport_mgmt.export.instant import Instant
 from flowexport_mgmt.model.flow_export import Collector
@@ -36,9 +37,14 @@ class Session(ABC):
     collector.
     """
 
+    exports: ClassVar[Content] = Content.COUNTERS
+    """What makes an export that is told the time of."""
+
     def __init__(self, config: Collector) -> None:
         self.sequence = 0
-        """Datagrams generated (sFlow, NetFlow v9) or data records generated (IPFIX)."""
+        """Datagrams generated (sFlow, NetFlow v9) or records generated (NetFlow v5, IPFIX)."""
+        self.skipped = 0
+        """Records that the protocol has no room for."""
         self.exported: Callable[[], ExporterStatistics] = ExporterStatistics
         """Gives what was sent so far, for protocols that tell it to the collector."""
         self._config = config

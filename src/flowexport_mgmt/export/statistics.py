@@ -16,11 +16,12 @@ class Statistics:
     """Counts since ``since_ns``; times are Unix nanoseconds, None for never.
 
     Datagrams, octets, records and templates are those that the kernel accepted; ``data_records``
-    leaves option data out. ``failures`` counts errors by name, ``fallbacks`` the ways to send that
-    were given up.
+    leaves option data out, and what is of the kind ``exports`` makes ``last_export_ns``.
+    ``failures`` counts errors by name, ``fallbacks`` the ways to send that were given up.
     """
 
     since_ns: int
+    exports: Content = Content.COUNTERS
     datagrams: int = 0
     octets: int = 0
     records: int = 0
@@ -49,7 +50,7 @@ class Statistics:
             self.data_records += progress.records
         if progress.templates:
             self.last_template_ns = unix_ns
-        if progress.output.content is Content.COUNTERS and progress.datagrams:
+        if progress.output.content is self.exports and progress.datagrams:
             self.last_export_ns = unix_ns
         for failure, count in progress.sent.failures.items():
             self.fail(failure, count)

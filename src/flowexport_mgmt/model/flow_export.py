@@ -13,6 +13,7 @@ class Protocol(enum.StrEnum):
     """Values of protocol."""
 
     SFLOW = "sflow"
+    NETFLOW5 = "netflow5"
     NETFLOW9 = "netflow9"
     IPFIX = "ipfix"
 
@@ -96,7 +97,9 @@ class Collector(Node, frozen=True, kw_only=True):
     """
 
     observation_domain: int = 0
-    """The IPFIX observation domain, which is the source id of NetFlow version 9."""
+    """The IPFIX observation domain, which is the source id of NetFlow version 9. Its low 16 bits
+    are engine type and engine id of NetFlow version 5.
+    """
 
     source_address: str | None = None
     """The local address that datagrams are sent from, of the same family as the collector's. When
@@ -178,14 +181,17 @@ class CollectorStatistics(Node, frozen=True, kw_only=True):
 
     sequence: int | None = None
     """The count that the protocol numbers by, after the latest message: datagrams generated for
-    sFlow and NetFlow version 9, data records generated for IPFIX, over TCP and TLS on the
-    present connection.
+    sFlow and NetFlow version 9, records generated for NetFlow version 5 and IPFIX, over TCP and
+    TLS on the present connection.
     """
 
     dropped_records: int | None = None
     """Records dropped, oldest first, because the queue was full, and flows and sampled packets
     that came while the collector was down. Units: records.
     """
+
+    skipped_records: int | None = None
+    """Flows that the protocol has no room for: those of IPv6 in NetFlow version 5. Units: records."""
 
     templates_sent: int | None = None
     """Template and options template records sent. Units: templates."""
@@ -194,7 +200,7 @@ class CollectorStatistics(Node, frozen=True, kw_only=True):
     """When templates were last sent."""
 
     last_export_time: str | None = None
-    """When counter records were last sent; absent before."""
+    """When counter records were last sent, for NetFlow version 5 flow records; absent before."""
 
     queue_depth: int | None = None
     """Batches that wait to be sent. Units: batches."""

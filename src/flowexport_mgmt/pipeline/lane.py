@@ -38,6 +38,7 @@ class LaneReport:
     agent: IpAddress | None
     sequence: int
     dropped_records: int
+    skipped_records: int
     queue_depth: int
     is_stream: bool
     method: str | None
@@ -139,6 +140,7 @@ class Lane:
                 agent=collector.agent,
                 sequence=collector.session.sequence,
                 dropped_records=self._dropped_records,
+                skipped_records=collector.session.skipped,
                 queue_depth=len(self._queue),
                 is_stream=collector.is_stream,
                 method=collector.method,

@@ -27,6 +27,7 @@ def describe_collector(name: str, report: LaneReport) -> fe.CollectorState:
             last_error=counted.last_error,
             sequence=report.sequence,
             dropped_records=report.dropped_records,
+            skipped_records=report.skipped_records,
             templates_sent=counted.templates,
             last_template_time=date_and_time_or_none(counted.last_template_ns),
             last_export_time=date_and_time_or_none(counted.last_export_ns),

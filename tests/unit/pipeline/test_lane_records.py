@@ -103,6 +103,28 @@ def test_flows_arrive_over_a_socket_beside_counters(protocol: str) -> None:
     assert sent.data_records == 660 + 2
 
 
+def test_netflow5_numbers_records_and_skips_what_is_not_ipv4() -> None:
+    sender = Script(0, 0, errno.EPERM)
+    made = config("netflow5", observation_domain=0x50102)
+    lane = Lane(made, at(0), changed=lambda *_: None, recovered=lambda _: None)
+    lane.configure(made, sender, at(0))
+    lane.offer(make_batch({1: 5}))
+    drain(lane, 0, 0.5)
+    assert (sender.datagrams, lane.report().statistics.last_export_ns) == ([], None)
+    for second, batch in enumerate([flows(4, 100), flows(6, 11), flows(4, 3)], 1):
+        lane.offer(batch)
+        drain(lane, second, 0.5)
+    report = lane.report()
+    assert (report.sequence, report.skipped_records, report.dropped_records) == (103, 11, 0)
+    messages = decode(sender)
+    assert [message.sequence for message in messages] == [0, 28, 84, 100]
+    assert [message.lost for message in messages] == [0, 0, 28, 0]
+    assert [len(message.records) for message in messages] == [28, 28, 16, 3]
+    assert {message.domain for message in messages} == {0x0102}
+    assert report.statistics.records == 103 - 28
+    assert report.statistics.last_export_ns == at(3).unix_ns
+
+
 @PROTOCOLS
 def test_templates_come_before_the_first_flows_and_again_at_every_refresh(protocol: str) -> None:
     sender = Script()

@@ -161,6 +161,17 @@ def test_sampling_options(data_plane: Plane, peer: Receiver, protocol: str, elem
     assert told == [1]
 
 
+def test_netflow5_sends_no_counters(data_plane: Plane) -> None:
+    with receiver() as beside, receiver() as other:
+        data_plane.commit(to(beside, "netflow5"), to(other, name="other", polling_interval=1))
+        take_poll(other)
+        take_poll(other)
+        assert beside.waiting() == []
+    found = data_plane.statistics("c")
+    assert (found.oper_status, found.datagrams_sent, found.skipped_records) == ("up", 0, 0)
+    assert found.last_export_time is None
+
+
 def test_enabled(data_plane: Plane, peer: Receiver) -> None:
     data_plane.commit(to(peer, polling_interval=1, max_datagram_size=9000))
     first = peer.receive()
