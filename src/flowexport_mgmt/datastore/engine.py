@@ -180,14 +180,10 @@ class _Planner:
         if edit.schema.is_term:
             self._set(edit, node)
         elif operation is Operation.REPLACE:
-            self.replace_children(self._settings(node), edit.children, place)
+            self.replace_children(node.settings(), edit.children, place)
         else:
             self.children(edit.children, place, operation)
         return place, 0
-
-    def _settings(self, node: Node) -> list[Node]:
-        """Give what stands below a node but the keys, which are part of it."""
-        return [child for child in node.children() if not child.schema.is_key]
 
     def _create(self, edit: EditNode, parent: _Place, operation: Operation) -> tuple[_Place, int]:
         place = _Place(None)

@@ -111,10 +111,10 @@ class SchemaContext:
         return node
 
     @cached_property
-    def top_nodes(self) -> Mapping[tuple[str, str], SchemaNode]:
-        """The top data nodes by (namespace, name)."""
+    def top_nodes(self) -> Mapping[str, SchemaNode]:
+        """The top data nodes by their XML names (``{namespace}name``)."""
         return {
-            (node.namespace, node.name): node
+            node.tag: node
             for module in self.context
             if module.cdata.implemented
             for node in children_of(self, NULL, module.cdata.compiled)

@@ -54,6 +54,12 @@ class Node:
         """Give the nodes below, in order."""
         return nodes(self.context, lib.lyd_child(self.pointer))
 
+    def settings(self) -> Iterator[Node]:
+        """Give the nodes below that somebody set, but keys, which are part of their entry."""
+        for pointer in library.siblings(lib.lyd_child_no_keys(self.pointer)):
+            if not pointer.flags & library.DEFAULT:
+                yield Node(self.context, pointer)
+
     def walk(self) -> Iterator[Node]:
         """Give the node and all below it, each before what is below it."""
         yield self

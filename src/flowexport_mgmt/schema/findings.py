@@ -8,7 +8,6 @@ from flowexport_mgmt.errors import ErrorTag, ErrorType, Fault, ManagementError
 from flowexport_mgmt.schema.edits import DELETING, EditNode
 from flowexport_mgmt.schema.library import LibraryError
 from flowexport_mgmt.schema.nodes import Kind, SchemaNode
-from flowexport_mgmt.schema.paths import render_step
 
 LIMIT = 256
 """Faults that are reported of one request; a request may hold millions."""
@@ -61,6 +60,8 @@ class Findings:
 
 def check_siblings(findings: Findings, nodes: Sequence[EditNode]) -> None:
     """Note what appears twice among siblings, and data of two cases of one choice."""
+    if len(nodes) < 2:
+        return
     _check_duplicates(findings, nodes)
     _check_cases(findings, nodes)
 
@@ -121,7 +122,7 @@ def note_state(findings: Findings, schema: SchemaNode, path: str) -> None:
     findings.add(
         ErrorTag.UNKNOWN_ELEMENT,
         f"{schema.name} is operational state and cannot be configured",
-        path=path + render_step(schema.step()),
+        path=schema.place(path),
         bad_element=schema.name,
     )
 
@@ -131,7 +132,7 @@ def note_unsupported(findings: Findings, schema: SchemaNode, path: str) -> None:
     findings.add(
         ErrorTag.OPERATION_NOT_SUPPORTED,
         f"{schema.kind.name.lower()} {schema.name} cannot be configured",
-        path=path + render_step(schema.step()),
+        path=schema.place(path),
     )
 
 

@@ -21,7 +21,6 @@ from flowexport_mgmt.schema.findings import (
 )
 from flowexport_mgmt.schema.library import LibraryError
 from flowexport_mgmt.schema.nodes import SchemaNode
-from flowexport_mgmt.schema.paths import render_step
 from flowexport_mgmt.schema.values import canonical_value
 
 _NUMBERS = frozenset(
@@ -115,7 +114,7 @@ class _Reader:
         self.findings.add(
             ErrorTag.BAD_ELEMENT,
             f"{schema.name} appears more than once",
-            path=path + render_step(schema.step()),
+            path=schema.place(path),
             app_tag="data-not-unique",
             bad_element=schema.name,
         )
@@ -138,17 +137,18 @@ class _Reader:
 
     def _node(self, value: Any, schema: SchemaNode, path: str) -> EditNode | None:
         if schema.is_term:
-            place = path + render_step(schema.step())
+            place = schema.place(path)
             text = self._value(value, schema, place)
             if text is None:
                 return None
-            return EditNode(schema, path + render_step(schema.step((), text)), value=text)
+            return EditNode(schema, schema.place(path, (), text), value=text)
         if not isinstance(value, dict):
             self._note_kind(schema, path, "an object")
             return None
-        keys = [self._key(value, key, path + render_step(schema.step())) for key in schema.keys]
+        place = schema.place(path)
+        keys = [self._key(value, key, place) for key in schema.keys]
         known = tuple(key for key in keys if key is not None)
-        path += render_step(schema.step(known))
+        path = schema.place(path, known)
         children = self.members(value, schema.by_json_name, path, schema.keys)
         if len(known) < len(keys):
             return None
@@ -157,7 +157,7 @@ class _Reader:
     def _key(self, entry: Mapping[str, Any], key: SchemaNode, path: str) -> str | None:
         for name in (key.name, f"{key.module}:{key.name}"):
             if name in entry and entry[name] is not _TWICE:
-                return self._value(entry[name], key, path + render_step(key.step()))
+                return self._value(entry[name], key, key.place(path))
         note_missing_key(self.findings, key, path)
         return None
 
@@ -165,7 +165,7 @@ class _Reader:
         self.findings.add(
             ErrorTag.INVALID_VALUE,
             f"{schema.kind.name.lower().replace('_', '-')} {schema.name} is {wanted} in JSON",
-            path=path + render_step(schema.step()),
+            path=schema.place(path),
         )
 
     def _value(self, value: Any, schema: SchemaNode, path: str) -> str | None:

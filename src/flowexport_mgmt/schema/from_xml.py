@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from lxml import etree
 
@@ -20,11 +20,10 @@ from flowexport_mgmt.schema.findings import (
 )
 from flowexport_mgmt.schema.library import LibraryError
 from flowexport_mgmt.schema.nodes import Kind, SchemaNode
-from flowexport_mgmt.schema.paths import render_step
 from flowexport_mgmt.schema.values import canonical_xml
 from flowexport_mgmt.schema.xml_attributes import AttributeReader, Attributes
 
-_Names = Mapping[tuple[str, str], SchemaNode]
+_Names = Mapping[str, SchemaNode]
 
 
 def edits_from_xml(
@@ -67,31 +66,32 @@ class _Reader:
         skip: tuple[SchemaNode, ...] = (),
     ) -> tuple[EditNode, ...]:
         """Read what is below an element; ``skip`` are the keys, read before."""
-        self._check_text(element, path)
         found = []
-        for child in _elements(element):
-            name = etree.QName(child)
-            schema = names.get((name.namespace or "", name.localname))
+        blank = not element.text or element.text.isspace()
+        for child in element:
+            blank = blank and (not child.tail or child.tail.isspace())
+            if not _is_element(child):
+                continue
+            schema = names.get(child.tag)
             if schema is None:
-                self._note_unknown(name, path)
+                self._note_unknown(child, path)
             elif schema not in skip:
                 node = self._node(child, schema, path, within)
                 found += [node] if node else []
+        if not blank:
+            self._note_text(element, path)
         check_siblings(self.findings, found)
         return tuple(found)
 
-    def _note_unknown(self, name: etree.QName, path: str) -> None:
+    def _note_unknown(self, element: etree._Element, path: str) -> None:
+        name = etree.QName(element)
         namespace = name.namespace or ""
         known = namespace in self._schema.namespaces
         note_unknown(self.findings, name.localname, path, "" if known else namespace, known=known)
 
-    def _check_text(self, element: etree._Element, path: str) -> None:
-        texts = [element.text, *(child.tail for child in element)]
-        if any(text and text.strip() for text in texts):
-            name = etree.QName(element).localname
-            self.findings.add(
-                ErrorTag.BAD_ELEMENT, f"{name} holds text", path=path, bad_element=name
-            )
+    def _note_text(self, element: etree._Element, path: str) -> None:
+        name = etree.QName(element).localname
+        self.findings.add(ErrorTag.BAD_ELEMENT, f"{name} holds text", path=path, bad_element=name)
 
     def _node(
         self, element: etree._Element, schema: SchemaNode, path: str, within: Operation | None
@@ -110,11 +110,12 @@ class _Reader:
         self, element: etree._Element, schema: SchemaNode, path: str, within: Operation | None
     ) -> EditNode | None:
         """Read a container or a list entry."""
-        keys = self._keys(element, schema, path) if schema.kind is Kind.LIST else {}
-        values = tuple(value for value in keys.values() if value is not None)
-        path += render_step(schema.step(values))
+        keys = self._keys(element, schema, path) if schema.keys else ()
+        values = tuple(value for value in keys if value is not None)
+        path = schema.place(path, values)
         attributes = self._attributes.read(element, schema, path, within)
-        self._check_key_operations(element, schema, path, attributes)
+        if schema.keys:
+            self._check_key_operations(element, schema, path, attributes)
         below = within or (attributes.operation if attributes.operation in DELETING else None)
         children = self.children(element, schema.children, path, below, schema.keys)
         if len(values) < len(keys):
@@ -123,61 +124,66 @@ class _Reader:
             schema, path, attributes.operation, values, None, attributes.insertion, children
         )
 
-    def _keys(
-        self, element: etree._Element, schema: SchemaNode, path: str
-    ) -> dict[str, str | None]:
-        """Read the keys of an entry: canonical values by name, None for what is wrong."""
-        path += render_step(schema.step())
-        return {key.name: self._key(element, key, path) for key in schema.keys}
+    def _keys(self, element: etree._Element, schema: SchemaNode, path: str) -> list[str | None]:
+        """Read the keys of an entry: canonical values, None for what is wrong."""
+        place = schema.place(path)
+        return [self._key(element, key, place) for key in schema.keys]
 
     def _key(self, element: etree._Element, key: SchemaNode, path: str) -> str | None:
-        given = element.findall(f"{{{key.namespace}}}{key.name}")
+        given = [child for child in element if child.tag == key.tag]
         if not given:
             note_missing_key(self.findings, key, path)
             return None
         if len(given) > 1:
             note_repeated_key(self.findings, key, path)
-        return self._value(given[0], key, path + render_step(key.step()))
+        self._check_no_children(given[0], key.place(path))
+        return self._value(given[0], key, key.place(path))
 
     def _check_key_operations(
         self, element: etree._Element, schema: SchemaNode, path: str, entry: Attributes
     ) -> None:
-        for key in schema.keys:
-            for child in element.findall(f"{{{key.namespace}}}{key.name}"):
-                self._attributes.check_key(child, key, path, entry)
+        for child in element:
+            if child.attrib and _is_element(child):
+                key = schema.children.get(child.tag)
+                if key is not None and key.is_key:
+                    self._attributes.check_key(child, key, path, entry)
 
     def _term(
         self, element: etree._Element, schema: SchemaNode, path: str, within: Operation | None
     ) -> EditNode | None:
         """Read a leaf or a leaf-list entry."""
-        self._check_no_children(element, path + render_step(schema.step()))
-        operation = self._attributes.peek(element)
+        place = schema.place(path)
+        self._check_no_children(element, place)
         value: str | None = None
-        deleting = within or operation in DELETING
+        deleting = within or self._attributes.peek(element) in DELETING
         empty = not (element.text or "").strip()
         if not (deleting and empty and schema.kind is Kind.LEAF):
-            value = self._value(element, schema, path + render_step(schema.step()))
+            value = self._value(element, schema, place)
             if value is None:
-                self._attributes.read(element, schema, path + render_step(schema.step()), within)
+                self._attributes.read(element, schema, place, within)
                 return None
-        path += render_step(schema.step((), value))
-        attributes = self._attributes.read(element, schema, path, within)
-        return EditNode(schema, path, attributes.operation, (), value, attributes.insertion)
+        if schema.is_list:
+            place = schema.place(path, (), value)
+        attributes = self._attributes.read(element, schema, place, within)
+        return EditNode(schema, place, attributes.operation, (), value, attributes.insertion)
 
     def _check_no_children(self, element: etree._Element, path: str) -> None:
-        for child in _elements(element):
-            self._note_unknown(etree.QName(child), path)
+        for child in element:
+            if _is_element(child):
+                self._note_unknown(child, path)
 
     def _value(self, element: etree._Element, schema: SchemaNode, path: str) -> str | None:
         """Give the canonical value of a leaf's element; None when it is wrong."""
-        text = "".join([element.text or "", *(child.tail or "" for child in element)])
+        text = element.text or ""
+        if len(element):  # comments, which may stand in the middle of a value
+            text += "".join(child.tail or "" for child in element)
         try:
-            return canonical_xml(self._schema, schema, text, element.nsmap)
+            return canonical_xml(self._schema, schema, text, element)
         except LibraryError as error:
             self.findings.add_value_error(error, schema, path)
             return None
 
 
-def _elements(element: etree._Element) -> Iterator[etree._Element]:
-    """Give the child elements; comments and processing instructions say nothing."""
-    return (child for child in element if isinstance(child.tag, str))
+def _is_element(node: etree._Element) -> bool:
+    """Tell elements from comments and processing instructions, which say nothing."""
+    return isinstance(node.tag, str)

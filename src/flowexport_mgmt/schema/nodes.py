@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from _libyang import ffi, lib
 
 from flowexport_mgmt.schema.library import NULL, Pointer, text
-from flowexport_mgmt.schema.paths import Step
+from flowexport_mgmt.schema.paths import Step, render_step
 
 if TYPE_CHECKING:
     from flowexport_mgmt.schema.context import SchemaContext
@@ -51,6 +51,7 @@ class SchemaNode:
         self.module = text(pointer.module.name)
         self.prefix = text(pointer.module.prefix)
         self.namespace = text(pointer.module.ns)
+        self.tag = f"{{{self.namespace}}}{self.name}"
         self.config = not flags & lib.LYS_CONFIG_R
         self.mandatory = bool(flags & lib.LYS_MAND_TRUE)
         self.presence = self.kind is Kind.CONTAINER and bool(flags & lib.LYS_PRESENCE)
@@ -82,9 +83,9 @@ class SchemaNode:
         return self._context.schema_node(above) if above else None
 
     @cached_property
-    def children(self) -> Mapping[tuple[str, str], SchemaNode]:
-        """The nodes below by (namespace, name)."""
-        return {(c.namespace, c.name): c for c in children_of(self._context, self.pointer, NULL)}
+    def children(self) -> Mapping[str, SchemaNode]:
+        """The nodes below by their XML names (``{namespace}name``)."""
+        return {child.tag: child for child in children_of(self._context, self.pointer, NULL)}
 
     @cached_property
     def by_json_name(self) -> Mapping[str, SchemaNode]:
@@ -151,6 +152,12 @@ class SchemaNode:
         elif self.kind is Kind.LEAF_LIST and value is not None:
             predicates = ((".", value),)
         return Step(self.module, self.prefix, self.name, predicates)
+
+    def place(self, above: str, keys: tuple[str, ...] = (), value: str | None = None) -> str:
+        """Give the path, with prefixes, of an instance below another path."""
+        if keys or value is not None:
+            return above + render_step(self.step(keys, value))
+        return f"{above}/{self.prefix}:{self.name}"
 
     def __repr__(self) -> str:
         return f"<SchemaNode {self.kind.name.lower()} {self.schema_path}>"

@@ -63,7 +63,7 @@ def _check(
     if schema.is_list:
         yield from _check_limits(parent, path, schema, found)
     elif schema.kind is Kind.CONTAINER and not schema.presence and not found:
-        inner = path + render_step(schema.step())
+        inner = schema.place(path)
         yield from _below(parent, inner, (), schema.children.values(), schema.mandatory_choices)
     if schema.is_term:
         return
@@ -78,7 +78,7 @@ def _check_limits(
     parent: Node | None, path: str, schema: SchemaNode, found: list[Node]
 ) -> Iterator[Shortage]:
     least, most = schema.limits
-    path += render_step(schema.step())
+    path = schema.place(path)
     if len(found) < least:
         message = f"{schema.name}: at least {least} are needed and there are {len(found)}"
         yield Shortage(_miscounted("too-few-elements", message, path), parent)
@@ -97,7 +97,7 @@ def _missing_leaf(schema: SchemaNode, path: str) -> Fault:
         tag=ErrorTag.DATA_MISSING,
         message=f"the mandatory leaf {schema.name} is missing",
         app_tag="missing-mandatory",
-        path=path + render_step(schema.step()),
+        path=schema.place(path),
     )
 
 

@@ -6,14 +6,14 @@ import re
 from collections.abc import Mapping
 
 from _libyang import lib
+from lxml import etree
 
 from flowexport_mgmt.schema.context import SchemaContext
 from flowexport_mgmt.schema.library import ErrorItem, LibraryError, canonical
 from flowexport_mgmt.schema.nodes import SchemaNode
 from flowexport_mgmt.schema.paths import Step, parse_path, render_json_path
 
-Namespaces = Mapping[str | None, str]
-"""Namespace by prefix, as lxml's ``nsmap`` holds them."""
+_Namespaces = Mapping[str | None, str]
 
 _PREFIXED = re.compile(r"(?:([A-Za-z_][\w.\-]*):)?([A-Za-z_][\w.\-]*)")
 _NAMES = {lib.LY_TYPE_IDENT, lib.LY_TYPE_INST}
@@ -34,9 +34,9 @@ def canonical_value(schema: SchemaContext, node: SchemaNode, value: str) -> str:
 
 
 def canonical_xml(
-    schema: SchemaContext, node: SchemaNode, value: str, namespaces: Namespaces
+    schema: SchemaContext, node: SchemaNode, value: str, scope: etree._Element
 ) -> str:
-    """Check a value as XML holds it and make it canonical.
+    """Check a value as XML holds it and make it canonical; ``scope`` declares its prefixes.
 
     White space around it is not part of it unless the type has room for it.
 
@@ -44,7 +44,7 @@ def canonical_xml(
         LibraryError: it is not of the leaf's type.
     """
     if node.base_types & _NAMES:
-        value = _name_modules(schema, value.strip(), namespaces)
+        value = _name_modules(schema, value.strip(), scope.nsmap)
     try:
         return canonical_value(schema, node, value)
     except LibraryError:
@@ -57,7 +57,7 @@ def _refused(message: str) -> LibraryError:
     return LibraryError((ErrorItem(lib.LY_EVALID, lib.LYVE_DATA, message, "", ""),), "checking")
 
 
-def _name_modules(schema: SchemaContext, value: str, namespaces: Namespaces) -> str:
+def _name_modules(schema: SchemaContext, value: str, namespaces: _Namespaces) -> str:
     """Put module names in the place of prefixes; what cannot be is left for the type to refuse."""
     match = _PREFIXED.fullmatch(value)
     if match is not None:
@@ -68,7 +68,7 @@ def _name_modules(schema: SchemaContext, value: str, namespaces: Namespaces) -> 
     return value
 
 
-def _name_path_modules(schema: SchemaContext, value: str, namespaces: Namespaces) -> str:
+def _name_path_modules(schema: SchemaContext, value: str, namespaces: _Namespaces) -> str:
     try:
         steps = parse_path(value)
     except ValueError:

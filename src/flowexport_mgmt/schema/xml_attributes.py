@@ -40,6 +40,8 @@ class AttributeReader:
 
     def peek(self, element: etree._Element) -> Operation | None:
         """Give the operation of an element without noting faults."""
+        if not element.attrib:
+            return None
         try:
             return Operation(element.get(_OPERATION, ""))
         except ValueError:
@@ -144,12 +146,12 @@ class AttributeReader:
 
     def _anchor(self, element: etree._Element, schema: SchemaNode, text: str) -> tuple[str, ...]:
         if schema.kind is Kind.LEAF_LIST:
-            return (canonical_xml(self._schema, schema, text, element.nsmap),)
+            return (canonical_xml(self._schema, schema, text, element),)
         given = dict(parse_predicates(text.strip()))
         if set(given) != {key.name for key in schema.keys}:
             raise ValueError(f"the keys are {', '.join(key.name for key in schema.keys)}")
         return tuple(
-            canonical_xml(self._schema, key, given[key.name], element.nsmap) for key in schema.keys
+            canonical_xml(self._schema, key, given[key.name], element) for key in schema.keys
         )
 
     def _note(
