@@ -17,47 +17,19 @@ from tests.support.daemon import FLOWEXPORTD, Collector, Daemon, free_port
 from tests.support.netconf import FXS, Netconf
 from tests.support.processes import Program
 
-START_BUDGET = 1.5
-
-
-def with_collector(collector: Collector) -> dict[str, object]:
-    return {
-        "flow-export:flow-export": {
-            "collector": [
-                {
-                    "name": "a",
-                    "address": "127.0.0.1",
-                    "port": collector.port,
-                    "protocol": "sflow",
-                    "polling-interval": 1,
-                }
-            ]
-        }
-    }
-
 
 def run(*arguments: object) -> Program:
     return Program([str(FLOWEXPORTD), *map(str, arguments)])
 
 
-def test_hello_and_datagram_within_the_budget(tmp_path: Path) -> None:
-    """The best of five, since a machine that is busy otherwise says nothing of the daemon."""
-    times = []
-    for number in range(5):
-        times.append(start_times(tmp_path / str(number)))
-        if max(times[-1]) < START_BUDGET:
-            return
-    raise AssertionError(f"seconds to the hello and to the datagram: {times}")
-
-
-def start_times(state: Path) -> tuple[float, float]:
-    begin = time.monotonic()
-    with Collector() as collector, Daemon(state, init=with_collector(collector)) as daemon:
-        with daemon.netconf() as session:
-            hello = time.monotonic() - begin
-            assert session.hello.tag.endswith("hello")
+def test_an_init_document_is_exported_at_once(tmp_path: Path) -> None:
+    with (
+        Collector() as collector,
+        Daemon(tmp_path / "state", init=collector.document("a")) as daemon,
+    ):
         assert collector.receive()
-        return hello, time.monotonic() - begin
+        with daemon.netconf() as session:
+            assert session.hello.tag.endswith("hello")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

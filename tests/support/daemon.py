@@ -66,6 +66,17 @@ class Collector:
         inner = "".join(f"<{leaf}>{value}</{leaf}>" for leaf, value in given.items())
         return f"<collector><name>{name}</name>{inner}</collector>"
 
+    def document(self, name: str) -> dict[str, object]:
+        """Write an instance document that sends sFlow to this collector every second."""
+        entry = {
+            "name": name,
+            "address": "127.0.0.1",
+            "port": self.port,
+            "protocol": "sflow",
+            "polling-interval": 1,
+        }
+        return {"flow-export:flow-export": {"collector": [entry]}}
+
     def __enter__(self) -> Self:
         return self
 
