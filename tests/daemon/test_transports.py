@@ -156,7 +156,7 @@ def test_what_does_not_go_together(daemon: Daemon) -> None:
             with pytest.raises(RpcError, match=words):
                 commit(session, flow_export(entry))
             session.rpc("<discard-changes/>")
-    assert daemon.exporter()["commit"] == "1"
+    assert daemon.running_commit() == 1
 
 
 def commit(session: Netconf, configuration: str) -> None:

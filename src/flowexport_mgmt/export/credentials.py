@@ -97,9 +97,7 @@ def _check_certificate(path: Path) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except OSError as error:
-        raise _refusal(
-            "tls/certificate", path.name, error, "it holds no certificate"
-        ) from error
+        raise _refusal("tls/certificate", path.name, error, "it holds no certificate") from error
 
 
 def _refusal(leaf: str, name: str, error: OSError, words: str = "") -> EndpointError:
