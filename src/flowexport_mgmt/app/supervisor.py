@@ -35,6 +35,8 @@ _KILL_AFTER = 4.0
 _END_AFTER_CLOSE = 2.0
 _JOIN_AFTER = 0.5
 _RETRY_AFTER = 5.0
+_AT_ONCE = 64
+"""Messages that are taken from a child before others have their turn."""
 
 _FINAL = frozenset(
     {ExitCode.UNEXPECTED, ExitCode.RESOURCE_MISSING, ExitCode.PERMISSION, ExitCode.CONFIGURATION}
@@ -193,7 +195,9 @@ class Supervisor:
     # -- what children say
     def _read(self, child: Child) -> None:
         try:
-            while child.control is not None:
+            for _ in range(_AT_ONCE):
+                if child.control is None:
+                    return
                 received = control.receive(child.control, control.from_child)
                 if received is None:
                     return
