@@ -22,7 +22,7 @@ from tests.support.runtimes import Plane, fake_source, plane
 from tests.support.sessions import config
 
 from flowexport_mgmt.export.endpoint import Endpoint
-from flowexport_mgmt.export.failure import number_failure
+from flowexport_mgmt.export.failure import Failure, number_failure
 from flowexport_mgmt.export.udp import LADDER, Rung, UdpSender
 from flowexport_mgmt.model.flow_export import Collector
 
@@ -190,9 +190,10 @@ def test_a_queue_of_the_device_that_is_full(wire: Wire, rung: Rung) -> None:
         sends = [sender.send(datagrams, 0, 16) for _ in range(4)]
         rejected = sum(len(sent.rejected) for sent in sends)
         assert rejected >= 16
-        assert sum((sent.failures for sent in sends), Counter()) == {
-            number_failure(errno.ENOBUFS): rejected
-        }
+        failures = Counter[Failure]()
+        for sent in sends:
+            failures.update(sent.failures)
+        assert failures == {number_failure(errno.ENOBUFS): rejected}
         assert sends[-1].handled == 16
         sender.close()
 

@@ -83,7 +83,7 @@ class Script:
                 break
             sent.handled += 1
             if error:
-                sent.failures[number_failure(error)] += 1
+                sent.fail(number_failure(error), 1)
                 sent.reported |= self.reports
             if error and not self.reports:
                 sent.rejected.append(place)

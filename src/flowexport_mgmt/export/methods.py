@@ -26,7 +26,8 @@ _MAX_OCTETS: Final = 65_507
 _MAX_SEGMENTS: Final = 64
 """What every kernel takes; 128 are possible since Linux 6.9."""
 
-_MAX_MESSAGES: Final = 64
+_MAX_MESSAGES: Final = 1024
+"""What one call of sendmmsg takes."""
 
 _NO_OFFLOAD: Final = frozenset(
     (errno.EIO, errno.EMSGSIZE, errno.EINVAL, errno.ENOPROTOOPT, errno.EOPNOTSUPP)
@@ -45,10 +46,10 @@ class Method(Protocol):
     is_atomic: bool
 
     def reach(self, begin: int, end: int) -> int:
-        """Tell how far one call gets."""
+        """Tell how far one system call gets."""
 
     def send(self, begin: int, end: int) -> int:
-        """Send and tell how many datagrams the kernel accepted; OSError when it accepted none."""
+        """Make one system call, and tell how many datagrams it sent; OSError for none."""
 
     def stop(self) -> None:
         """Leave the socket as it was, because another way is taken from now on."""
@@ -68,15 +69,20 @@ class GsoMethod:
 
     def reach(self, begin: int, end: int) -> int:
         """Tell where the run ends, or the packet is full."""
-        fitting = _MAX_OCTETS // self._layout.size(begin) or 1
-        return self._layout.run_end(begin, min(end, begin + min(fitting, _MAX_SEGMENTS)))
+        offsets = self._layout.offsets
+        fitting = _MAX_OCTETS // (offsets[begin + 1] - offsets[begin])
+        if end - begin > fitting:
+            end = begin + (fitting or 1)
+        return self._layout.run_end(begin, min(end, begin + _MAX_SEGMENTS))
 
     def send(self, begin: int, end: int) -> int:
-        """Send a run in one piece."""
-        size = self._layout.size(begin)
+        """Send the first run in one piece."""
+        end = self.reach(begin, end)
+        offsets = self._layout.offsets
+        size = offsets[begin + 1] - offsets[begin]
         if size > self._segment or (size < self._segment and end - begin > 1):
             self._set_segment(size)
-        self._socket.send(self._layout.octets(begin, end))
+        self._socket.send(self._layout.view[offsets[begin] : offsets[end]])
         return end - begin
 
     def stop(self) -> None:
@@ -107,7 +113,7 @@ _MESSAGE: Final = np.dtype([("header", _HEADER), ("length", np.uint32)], align=T
 
 
 class MmsgMethod:
-    """Many datagrams in one system call, from arrays that are made once."""
+    """Many datagrams in one system call, from arrays that are made once and filled by numpy."""
 
     name = "sendmmsg"
     unavailable = frozenset((errno.ENOSYS,))
@@ -116,13 +122,14 @@ class MmsgMethod:
     def __init__(self, link: socket.socket, layout: Layout) -> None:
         self._socket = link
         self._layout = layout
-        vectors = np.zeros(_MAX_MESSAGES, _VECTOR)
-        places = np.arange(_MAX_MESSAGES, dtype=_WORD) * _VECTOR.itemsize
+        self._vectors = np.zeros(_MAX_MESSAGES, _VECTOR)
         self._messages = np.zeros(_MAX_MESSAGES, _MESSAGE)
-        self._messages["header"]["vectors"] = places + vectors.ctypes.data
+        places = np.arange(_MAX_MESSAGES, dtype=_WORD) * _VECTOR.itemsize
+        self._messages["header"]["vectors"] = places + self._vectors.ctypes.data
         self._messages["header"]["vector_count"] = 1
-        self._bases, self._lengths = vectors["base"], vectors["length"]
-        self._pointer = self._messages.ctypes.data
+        self._pointer: int = self._messages.ctypes.data
+        self._version = 0
+        self._first = self._last = 0  # what the arrays point to
 
     def reach(self, begin: int, end: int) -> int:
         """Reach as far as there are headers."""
@@ -130,11 +137,12 @@ class MmsgMethod:
 
     def send(self, begin: int, end: int) -> int:
         """Send from the first on until one fails."""
-        count = end - begin
-        addresses, lengths = self._layout.vectors()
-        self._bases[:count] = addresses[begin:end]
-        self._lengths[:count] = lengths[begin:end]
-        accepted = _sendmmsg(self._socket.fileno(), self._pointer, count, 0)
+        end = min(end, begin + _MAX_MESSAGES)
+        is_filled = self._first <= begin and end <= self._last
+        if not is_filled or self._version != self._layout.version:
+            self._fill(begin)
+        pointer = self._pointer + (begin - self._first) * _MESSAGE.itemsize
+        accepted = _sendmmsg(self._socket.fileno(), pointer, end - begin, 0)
         if accepted < 0:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
@@ -142,6 +150,15 @@ class MmsgMethod:
 
     def stop(self) -> None:
         """Do nothing: the socket was told nothing."""
+
+    def _fill(self, begin: int) -> None:
+        """Let the arrays point to as many datagrams as they can."""
+        self._version = self._layout.version
+        addresses, lengths = self._layout.vectors(begin, begin + _MAX_MESSAGES)
+        count = len(lengths)
+        self._vectors["base"][:count] = addresses
+        self._vectors["length"][:count] = lengths
+        self._first, self._last = begin, begin + count
 
 
 class SendMethod:
@@ -159,9 +176,10 @@ class SendMethod:
         """Reach one datagram far."""
         return begin + 1
 
-    def send(self, begin: int, end: int) -> int:
-        """Send one datagram."""
-        self._socket.send(self._layout.octets(begin, end))
+    def send(self, begin: int, end: int) -> int:  # noqa: ARG002 - the face of all methods
+        """Send the first datagram."""
+        offsets = self._layout.offsets
+        self._socket.send(self._layout.view[offsets[begin] : offsets[begin + 1]])
         return 1
 
     def stop(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -23,9 +22,13 @@ class Sent:
 
     handled: int = 0
     rejected: list[int] = field(default_factory=list)
-    failures: Counter[Failure] = field(default_factory=Counter)
+    failures: dict[Failure, int] = field(default_factory=dict)
     reported: bool = False
     fallbacks: list[str] = field(default_factory=list)
+
+    def fail(self, failure: Failure, count: int) -> None:
+        """Count an error so many times."""
+        self.failures[failure] = self.failures.get(failure, 0) + count
 
 
 class Interest(NamedTuple):

@@ -99,7 +99,10 @@ class UdpSender:
         position, retried = begin, -1
         while position < end:
             try:
-                position += self._attempt(position, end, sent)
+                accepted = self._method.send(position, end)
+                if accepted < end - position:
+                    self._note_interruption(position, end, accepted, sent)
+                position += accepted
             except BlockingIOError:
                 break
             except OSError as error:
@@ -110,23 +113,20 @@ class UdpSender:
                 else:
                     position = self._reject(error, position, end, sent)
         sent.handled = position - begin
-        if position == len(datagrams):
+        if position + 1 == len(datagrams.offsets):
             self._layout.clear()
         return sent
 
-    def _attempt(self, begin: int, end: int, sent: Sent) -> int:
-        """Send as far as one call gets, and tell how many datagrams were accepted."""
-        stop = self._method.reach(begin, end)
-        accepted = self._method.send(begin, stop)
-        if accepted < stop - begin:  # the reason shows at the next call, unless it was a report
+    def _note_interruption(self, begin: int, end: int, accepted: int, sent: Sent) -> None:
+        """Count the report that ended a call early; any other reason shows at the next call."""
+        if begin + accepted < self._method.reach(begin, end):
             self._take_reports(sent)
-        return accepted
 
     def _take_reports(self, sent: Sent) -> bool:
         """Count what the network reported, and tell whether it reported anything."""
         reports = read_reports(self._socket)
         for number, count in reports.items():
-            sent.failures[number_failure(number)] += count
+            sent.fail(number_failure(number), count)
         sent.reported |= bool(reports)
         return bool(reports)
 
@@ -147,5 +147,5 @@ class UdpSender:
         """Count what failed for good; tell where to go on."""
         stop = self._method.reach(begin, end) if self._method.is_atomic else begin + 1
         sent.rejected += range(begin, stop)
-        sent.failures[failure_of(error)] += stop - begin
+        sent.fail(failure_of(error), stop - begin)
         return stop
