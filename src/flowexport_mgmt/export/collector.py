@@ -190,11 +190,13 @@ class Collector:
         self.retry_at = min(self.retry_at, now.monotonic)
         self._backoff.reset()
 
-    def generate(self, batch: Batch, now: Instant) -> None:
-        """Line up the datagrams of a batch."""
-        if self._ensure_source(now):
-            self._transfers.add(self.session.encode(batch, now))
-            self._conclude_if_done(now)
+    def generate(self, batch: Batch, now: Instant) -> bool:
+        """Line up the datagrams of a batch; tell whether there is something to send them by."""
+        if not self._ensure_source(now):
+            return False
+        self._transfers.add(self.session.encode(batch, now))
+        self._conclude_if_done(now)
+        return True
 
     def refresh(self, now: Instant) -> None:
         """Line up templates and option data."""

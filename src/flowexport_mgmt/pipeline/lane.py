@@ -181,7 +181,9 @@ class Lane:
         if self._collector.pending:
             return
         if self._queue:
-            self._collector.generate(self._queue.take(), now)
+            batch = self._queue.take()
+            if not self._collector.generate(batch, now):
+                self._miss(batch)
         elif now.monotonic >= self._collector.session.due:
             self._collector.refresh(now)
 
