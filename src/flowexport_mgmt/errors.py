@@ -74,7 +74,8 @@ class Fault:
 
     ``path`` is an instance path in the form of a YANG instance-identifier, with module prefixes
     (``/fe:flow-export/fe:collector[fe:name='a']/fe:port``), or empty when no node is to blame.
-    ``info`` holds error-info by element name, such as ``session-id`` or ``bad-element``.
+    ``info`` holds error-info by element name, such as ``session-id`` or ``bad-element``; the lines
+    of ``non-unique`` are elements of their own.
     """
 
     tag: ErrorTag

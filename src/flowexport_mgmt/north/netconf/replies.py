@@ -90,7 +90,10 @@ def _rpc_error(fault: Fault, envelope: Envelope, prefixes: Mapping[str, str]) ->
         info = envelope.tag("error-info")
         yield f"<{info}>"
         for name, value in fault.info.items():
-            yield _yang_leaf(name, value, prefixes) if name in _YANG_INFO else leaf(name, value)
+            if name in _YANG_INFO:  # one line for each element (RFC 7950, section 15.1)
+                yield from (_yang_leaf(name, line, prefixes) for line in value.splitlines())
+            else:
+                yield leaf(name, value)
         yield f"</{info}>"
     yield f"</{outer}>"
 

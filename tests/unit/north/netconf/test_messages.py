@@ -128,7 +128,7 @@ def test_every_fault_is_rendered_with_the_prefixes_of_its_path_declared() -> Non
             message="not \x01 <unique>",
             app_tag="data-not-unique",
             path="/a:top/b:list[b:name='c:x']/b:leaf",
-            info={"non-unique": "/a:top/a:leaf", "bad-element": "leaf"},
+            info={"non-unique": "/a:top/a:leaf\n/a:top/a:other", "bad-element": "leaf"},
         ),
         Fault(tag=ErrorTag.LOCK_DENIED, message="", type=ErrorType.PROTOCOL),
     )
@@ -153,6 +153,7 @@ def test_every_fault_is_rendered_with_the_prefixes_of_its_path_declared() -> Non
     assert info is not None
     assert [(e.tag, e.text) for e in info] == [
         ("{urn:ietf:params:xml:ns:yang:1}non-unique", "/a:top/a:leaf"),
+        ("{urn:ietf:params:xml:ns:yang:1}non-unique", "/a:top/a:other"),
         (base("bad-element"), "leaf"),
     ]
     assert [(e.tag, e.text) for e in second] == [
