@@ -70,11 +70,10 @@ class Participants:
         return [self._fault(refusal) for refusal in refusals]
 
     def _fault(self, refusal: Refusal) -> Fault:
-        return Fault(
-            tag=ErrorTag.OPERATION_FAILED,
-            message=refusal.message,
-            path=self._schema.prefixed(refusal.path),
-        )
+        path, message = self._schema.prefixed(refusal.path), refusal.message
+        if refusal.path and not path:  # not a path that a door could render, but worth telling
+            message = f"{refusal.path}: {message}"
+        return Fault(tag=ErrorTag.OPERATION_FAILED, message=message, path=path)
 
     async def apply(self, chosen: Iterable[Component]) -> None:
         """Apply what was prepared; the commit stands, so a failure is the component's to mend."""

@@ -198,12 +198,12 @@ class SchemaContext:
         return tuple(found)
 
     def prefixed(self, path: str) -> str:
-        """Write an instance path with prefixes; what is no path of ours comes back unchanged."""
+        """Write an instance path with prefixes; what is no path of these modules gives none."""
         try:
             steps = parse_path(path)
             schemas = self.resolve(path)
         except ValueError:
-            return path
+            return ""
         return render_path(
             Step(schema.module, schema.prefix, schema.name, step.predicates)
             for schema, step in zip(schemas, steps, strict=True)

@@ -67,8 +67,9 @@ def _non_unique(schema: SchemaContext, item: ErrorItem) -> list[str]:
     match = _INSTANCES.match(item.message)
     if match is None:
         return []
-    return [
+    paths = (
         schema.prefixed(f"{entry}/{leaf}")
         for entry in match.group(2, 3)
         for leaf in match[1].split()
-    ]
+    )
+    return [path for path in paths if path]

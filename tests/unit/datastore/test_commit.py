@@ -129,6 +129,16 @@ async def test_every_refusal_is_told_and_everybody_aborted(
     assert await ann.commit() == 1
 
 
+async def test_a_refusal_without_a_path_that_can_be_rendered(
+    store: Datastore, ann: Operator
+) -> None:
+    await add(store, Recorder(refusals=[Refusal("eth0", "does not like it")]))
+    with pytest.raises(ManagementError) as error:
+        await ann.commit(ONE)
+    (fault,) = error.value.faults
+    assert (fault.path, fault.message) == ("", "eth0: does not like it")
+
+
 async def test_a_failure_to_apply_does_not_undo_a_commit(store: Datastore, ann: Operator) -> None:
     class Broken(Recorder):
         async def apply(self) -> None:
