@@ -13,8 +13,9 @@ from pathlib import Path
 import asyncssh
 import pytest
 from tests.support.conditions import wait_until
-from tests.support.daemon import FLOWEXPORTD, Collector, Daemon, free_port
+from tests.support.daemon import FLOWEXPORTD, Collector, Daemon
 from tests.support.netconf import FXS, Netconf
+from tests.support.ports import free_ports
 from tests.support.processes import Program
 
 
@@ -154,11 +155,11 @@ def test_a_first_configuration_is_for_the_first_start_only(daemon: Daemon) -> No
 
 
 def test_a_taken_port_degrades_the_door_until_it_is_free(tmp_path: Path) -> None:
-    port = free_port()
+    port, http_port = free_ports(2)
     server = {
         "flow-export-server:server": {
             "netconf": {"ssh": {"port": port}},
-            "http": {"port": free_port()},
+            "http": {"port": http_port},
         }
     }
     taken = socket.create_server(("127.0.0.1", port))

@@ -11,16 +11,10 @@ from typing import Any, Self
 
 from tests.support.conditions import wait_until
 from tests.support.netconf import FE, FXS, Netconf
+from tests.support.ports import free_ports
 from tests.support.processes import Program
 
 FLOWEXPORTD = Path(sys.executable).with_name("flowexportd")
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """Find a port that was free a moment ago."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def flow_export(*entries: str) -> str:
@@ -112,7 +106,7 @@ class Daemon(Program):
         )
 
     def init_document(self, more: Mapping[str, Any]) -> dict[str, Any]:
-        self.ssh_port, self.http_port = free_port(), free_port()
+        self.ssh_port, self.http_port = free_ports(2)
         server = {"netconf": {"ssh": {"port": self.ssh_port}}, "http": {"port": self.http_port}}
         return {"flow-export-server:server": server, **more}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from pathlib import Path
 import asyncssh
 from tests.support.direct_broker import DirectBroker
 from tests.support.netconf_client import RawClient
+from tests.support.ports import free_port
 
 from flowexport_mgmt.datastore import Datastore, Store
 from flowexport_mgmt.north.netconf.door import NetconfDoor
@@ -25,13 +25,6 @@ HOST = "127.0.0.1"
 def schema() -> SchemaContext:
     """Load the modules once for all tests of a process."""
     return SchemaContext()
-
-
-def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)

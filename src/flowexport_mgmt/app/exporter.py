@@ -63,6 +63,7 @@ class Exporter:
             decoder, peer="the manager", on_request=self._answer, events=self._events
         )
         self._channel.send(m.Hello(commit=self._runtime.commit, started=self._started))
+        _logger.info("management is here")
         task = asyncio.get_running_loop().create_task(self._serve(self._channel, sock))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

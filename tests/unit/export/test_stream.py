@@ -14,7 +14,7 @@ import pytest
 from tests.support.batches import numbered
 from tests.support.certificates import Authority
 from tests.support.conditions import wait_until
-from tests.support.daemon import free_port
+from tests.support.ports import free_port
 from tests.support.stream_peer import StreamPeer, server_context
 
 from flowexport_mgmt.export import Facilities, KeyFolders, open_sender

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from tests.support.conditions import until
 from tests.support.direct_broker import DirectBroker
+from tests.support.ports import free_port, free_ports
 
 from flowexport_mgmt.link.broker import TcpEndpoint
 from flowexport_mgmt.model.base import OperStatus
@@ -14,12 +15,6 @@ from flowexport_mgmt.north.acceptor import Acceptor
 from flowexport_mgmt.north.listener import Listener, Stop
 
 HOST = "127.0.0.1"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 class Greeter:
@@ -68,7 +63,7 @@ async def move(door: Listener, port: int | None, *, strict: bool = True) -> str:
 
 
 async def test_a_door_opens_moves_and_closes(broker: DirectBroker) -> None:
-    door, first, second = listener(broker), free_port(), free_port()
+    door, (first, second) = listener(broker), free_ports(2)
     assert fares(door) is OperStatus.DISABLED
     assert await move(door, first) == ""
     assert fares(door) is OperStatus.UP
@@ -97,7 +92,7 @@ async def test_a_taken_port_is_refused_and_the_old_one_still_serves(broker: Dire
 
 
 async def test_an_aborted_commit_leaves_nothing_open(broker: DirectBroker) -> None:
-    door, port, other = listener(broker), free_port(), free_port()
+    door, (port, other) = listener(broker), free_ports(2)
     await move(door, port)
     await door.prepare(TcpEndpoint(HOST, other), strict=True)
     await door.abort()
@@ -109,7 +104,7 @@ async def test_an_aborted_commit_leaves_nothing_open(broker: DirectBroker) -> No
 
 async def test_two_doors_swap_their_ports_in_one_commit(broker: DirectBroker) -> None:
     left, right = listener(broker, "left"), listener(broker, "right")
-    first, second = free_port(), free_port()
+    first, second = free_ports(2)
     await move(left, first)
     await move(right, second)
     assert await left.prepare(TcpEndpoint(HOST, second), strict=True) == ""

@@ -14,7 +14,8 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.support.direct_broker import DirectBroker
-from tests.support.netconf_server import HOST, free_port, schema
+from tests.support.netconf_server import HOST, schema
+from tests.support.ports import free_port
 
 from flowexport_mgmt.datastore import Datastore
 from flowexport_mgmt.model.base import OperStatus

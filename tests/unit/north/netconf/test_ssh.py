@@ -13,7 +13,8 @@ from ncclient import manager
 from ncclient.operations import RPCError
 from tests.support.conditions import until
 from tests.support.netconf_client import BASE, FE, FXS, hello, rpc
-from tests.support.netconf_server import HOST, Server, free_port, running_server
+from tests.support.netconf_server import HOST, Server, running_server
+from tests.support.ports import free_port
 
 from flowexport_mgmt.model.base import OperStatus
 from flowexport_mgmt.wire.netconf import END_OF_MESSAGE, Framing, encode
