@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -80,6 +81,25 @@ def test_children_become_the_service_user(public: Path, python: Path) -> None:
             owners = {path.stat().st_uid for path in (public / "state").rglob("*")}
             assert owners == {account.uid}
             assert daemon.socket.stat().st_uid == account.uid
+
+
+def test_a_plain_user_runs_it_too(public: Path, python: Path) -> None:
+    home = public / "home"
+    home.mkdir()
+    os.chown(home, 65534, 65534)
+    user = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    command = (*user, python, "-m", "flowexport_mgmt.app.main")
+    with Collector() as collector, Daemon(home / "state", command=command) as daemon:
+        daemon.wait_started()
+        daemon.commit(collector.xml("a"))
+        assert collector.receive()
+        assert "warning" not in daemon.output
+        for name in ("manager", "exporter"):
+            pid = daemon.child(name)
+            assert int(status(pid)["CapPrm"], 16) == 0
+            assert status(pid)["NoNewPrivs"] == "1"
+        daemon.signal(signal.SIGTERM)
+        assert daemon.wait() == 0
 
 
 def test_children_that_cannot_change_give_up_capabilities_only(daemon: Daemon) -> None:

@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from lxml import etree
@@ -42,12 +43,14 @@ class Storm:
         self._number = 0
         self._daemon = Daemon(state)
 
-    def run(self, kills: int) -> None:
-        """Kill so many times; AssertionError says what did not hold."""
+    def run(self, kills: int, tell: Callable[[str], object] = str) -> None:
+        """Kill so many times, and tell how far that is; AssertionError says what did not hold."""
         try:
             assert self._commit(0), self._report()
-            for _ in range(kills):
+            for number in range(1, kills + 1):
                 self._round()
+                if number % 10 == 0:
+                    tell(f"  {number} of {kills}\n")
         finally:
             self._daemon.__exit__()
             self._collector.socket.close()
@@ -126,7 +129,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="fx-storm-") as folder:
         storm = Storm(Path(folder) / "state", seed)
         sys.stdout.write(f"seed {seed}, {given.kills} kills\n")
-        storm.run(given.kills)
+        storm.run(given.kills, sys.stdout.write)
     sys.stdout.write(
         f"survived {storm.kills.total()} kills {dict(storm.kills)} in "
         f"{time.monotonic() - begin:.0f} s; {storm.lost} commits under way were undone, every "
