@@ -118,6 +118,11 @@ class Storm:
         return f"kills so far {dict(self.kills)}; log:\n{self._daemon.output}"
 
 
+def _say(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
 def main() -> int:
     """Run a storm and say how it went."""
     parser = argparse.ArgumentParser(description="Kill flowexportd's processes at random.")
@@ -128,9 +133,9 @@ def main() -> int:
     begin = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fx-storm-") as folder:
         storm = Storm(Path(folder) / "state", seed)
-        sys.stdout.write(f"seed {seed}, {given.kills} kills\n")
-        storm.run(given.kills, sys.stdout.write)
-    sys.stdout.write(
+        _say(f"seed {seed}, {given.kills} kills\n")
+        storm.run(given.kills, _say)
+    _say(
         f"survived {storm.kills.total()} kills {dict(storm.kills)} in "
         f"{time.monotonic() - begin:.0f} s; {storm.lost} commits under way were undone, every "
         "other one is there\n"
