@@ -12,7 +12,7 @@ import pytest
 from interop.judges import stop
 from interop.namespaces import Namespace, eventually, namespace, run
 from tests.support.certificates import Authority
-from tests.support.daemon import free_port
+from tests.support.ports import free_port
 from tests.support.runtimes import Plane, plane
 from tests.support.stream_peer import Conversation, StreamPeer
 
