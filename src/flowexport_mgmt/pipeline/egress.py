@@ -72,14 +72,13 @@ class Egress:
         while not self._stopping:
             with self._lock:
                 now = self._clock().monotonic
+                for ready in self._watch.take():
+                    self._timers.advance(ready, now)
                 lane = self._timers.pop(now)
                 wait = self._timers.next_due - now
             if lane is not None:
                 return lane
             self._watch.wait(min(wait, _MAX_WAIT_S))
-            with self._lock:
-                for ready in self._watch.take():
-                    self._timers.advance(ready, now)
         return None
 
     def _step(self, lane: Lane) -> float:
