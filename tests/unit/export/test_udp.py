@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import socket
 from collections.abc import Callable, Iterator
 
@@ -157,6 +158,58 @@ def test_each_fallback_sends_what_is_left(peer: socket.socket) -> None:
     assert (sender.method, first.stopped, second.stopped) == ("send", 1, 1)
     assert sender.send(datagrams, 0, 16).fallbacks == []
     sender.close()
+
+
+class _Unreliable:
+    """A way that now and then fails, stops early or is closed, as a test's dice say."""
+
+    name = "unreliable"
+    unavailable = frozenset((errno.EIO,))
+    errors = (errno.EPERM, errno.EAGAIN, errno.ENOBUFS, errno.EIO)
+
+    def __init__(self, rung: Rung, dice: random.Random) -> None:
+        self._rung = rung
+        self._dice = dice
+
+    def __call__(self, link: socket.socket, layout: Layout) -> _Unreliable:
+        self._method = self._rung(link, layout)
+        self.is_atomic = self._method.is_atomic
+        self.stop = self._method.stop
+        self.reach = self._method.reach
+        return self
+
+    def send(self, begin: int, end: int) -> int:
+        if self._dice.random() < 0.2:
+            number = self._dice.choice(self.errors)
+            raise OSError(number, os.strerror(number))
+        if not self.is_atomic:
+            end = self._dice.randint(begin + 1, end)
+        return self._method.send(begin, end)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_nothing_is_sent_twice_and_nothing_lost_uncounted(seed: int) -> None:
+    dice = random.Random(seed)
+    sizes = [dice.choice((60, 60, 60, 700, 1400)) for _ in range(120)]
+    datagrams = numbered(sizes)
+    rejected: list[int] = []
+    failures = fallbacks = position = 0
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        peer.bind(("127.0.0.1", 0))
+        sender = sender_to(peer, *(_Unreliable(rung, dice) for rung in LADDER))
+        while position < len(datagrams):
+            sent = sender.send(datagrams, position, min(position + 16, len(datagrams)))
+            position += sent.handled
+            rejected += sent.rejected
+            failures += sum(sent.failures.values())
+            fallbacks += len(sent.fallbacks)
+        got = receive_all(peer)
+        sender.close()
+    kept = [bytes(view) for place, view in enumerate(datagrams) if place not in rejected]
+    assert got == kept
+    assert len(rejected) == len(set(rejected)) == failures > 0
+    assert fallbacks <= 2
 
 
 def test_settings_bring_the_fastest_way_back(peer: socket.socket) -> None:
