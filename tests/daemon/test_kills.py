@@ -104,6 +104,6 @@ def test_both_children_killed_at_once(daemon: Daemon, collector: Collector) -> N
     commit = daemon.running_commit()
     for name in ("exporter", "manager"):
         os.kill(daemon.child(name), signal.SIGKILL)
-    assert wait_until(lambda: daemon.exporter().get("commit")) == str(commit)
+    wait_until(lambda: daemon.exporter().get("commit") == str(commit), 20)
     collector.drain()
     assert collector.receive()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,8 @@ _BEFORE_ABORT = crash.declare("manager.exporter-abort.before")
 _AFTER_ABORT = crash.declare("manager.exporter-abort.after")
 
 _COMMIT_PATIENCE = 20.0
+_ARRIVAL_PATIENCE = 5.0
+"""Seconds that a commit waits for an exporter that is being started."""
 _STATE_PATIENCE = 5.0
 
 _logger = logging.getLogger(__name__)
@@ -48,6 +51,7 @@ class ExporterLink:
         self._on_lost = on_lost
         self._channel: Channel[m.FromExporter] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._arrived = asyncio.Event()
         self.commit: int | None = None
         """The commit that the exporter runs, None while that is not known."""
         self.restarts = 0
@@ -67,8 +71,15 @@ class ExporterLink:
         """Close the link, if there is one."""
         channel, self._channel = self._channel, None
         self.commit = None
+        self._arrived.clear()
         if channel is not None:
             channel.close()
+
+    async def await_arrival(self) -> None:
+        """Give an exporter that is being started a moment; whether it came shows at the request."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ARRIVAL_PATIENCE):
+                await self._arrived.wait()
 
     async def request(self, message: m.Request, patience: float) -> m.FromExporter:
         """Ask the exporter.
@@ -106,6 +117,7 @@ class ExporterLink:
         match message:
             case m.Hello():
                 self.commit = message.commit
+                self._arrived.set()
                 self._on_hello()
             case m.CollectorStateChange() | m.SourceStateChange():
                 self._on_event(message)
@@ -138,6 +150,8 @@ class ExporterComponent:
             return ()
         changed = old is None or old.flow_export != new.flow_export
         message = m.Prepare(commit=commit, flow_export=new.flow_export, strict=strict and changed)
+        if message.strict:
+            await self._link.await_arrival()
         crash.point(_BEFORE_PREPARE)
         try:
             reply = await self._link.command(message)
