@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from tests.netns.conftest import Wire
 from tests.support.conditions import wait_until
+from tests.support.interfaces import FakeKernel, FakeLink
 from tests.support.namespaces import Namespace, join
 from tests.support.receiver import Receiver
-from tests.support.runtimes import Plane, plane
+from tests.support.runtimes import Plane, fake_source, plane
 from tests.support.sessions import config
 from tests.support.stream_peer import Conversation, StreamPeer
 
@@ -29,8 +30,8 @@ FAMILIES = pytest.mark.parametrize(
 
 @pytest.fixture
 def outside() -> Iterator[Plane]:
-    """A data plane in this process's own namespace."""
-    with plane() as made:
+    """A data plane in this process's own namespace, over an interface that does not exist."""
+    with plane(fake_source(FakeKernel(FakeLink(7, "port7")))) as made:
         yield made
 
 
