@@ -32,6 +32,8 @@ class Watch(Generic[K]):
 
     def arm(self, key: K, interest: Interest) -> None:
         """Tell once when a key's descriptor is ready."""
+        if interest.descriptor < 0:
+            return  # closed meanwhile
         events = select.EPOLLONESHOT
         events |= select.EPOLLIN if interest.read else 0
         events |= select.EPOLLOUT if interest.write else 0

