@@ -12,7 +12,7 @@ from numpy import void
 from numpy.typing import NDArray
 
 from flowexport_mgmt.export.instant import Instant
-from flowexport_mgmt.export.session import Content, Output, Session
+from flowexport_mgmt.export.session import Content, Output, Session, refusal
 from flowexport_mgmt.export.templates import TemplateClock
 from flowexport_mgmt.model.flow_export import Collector, Transport
 from flowexport_mgmt.records import Batch, CounterBatch, Datagrams, FlowBatch
@@ -41,6 +41,7 @@ class _Table:
 class TemplateSession(Session):
     """NetFlow v9 and IPFIX: data that needs templates, and counters as differences."""
 
+    carries = (CounterBatch, FlowBatch)
     counters: Template
     interface_table: Template
     sampling: Template
@@ -87,12 +88,13 @@ class TemplateSession(Session):
     def encode(self, batch: Batch, now: Instant) -> list[Output]:
         """Generate flow records, or what counters grew by, behind templates when these are due.
 
-        The first poll is what later ones are compared with, and brings templates only. Sampled
-        packets have no place here until they are made flow records of.
+        The first poll is what later ones are compared with, and brings templates only.
         """
         if isinstance(batch, CounterBatch):
             return self._encode_counters(batch, now)
-        return self._encode_flows(batch, now) if isinstance(batch, FlowBatch) else []
+        if isinstance(batch, FlowBatch):
+            return self._encode_flows(batch, now)
+        raise refusal(batch)
 
     def _encode_flows(self, batch: FlowBatch, now: Instant) -> list[Output]:
         data = self.flows.lay_out(batch, ExportTime(now.unix_ns, now.uptime_ms))

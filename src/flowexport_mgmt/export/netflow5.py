@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from flowexport_mgmt.export.instant import Instant
-from flowexport_mgmt.export.session import Content, Output, Session
+from flowexport_mgmt.export.session import Content, Output, Session, refusal
 from flowexport_mgmt.records import Batch, FlowBatch
 from flowexport_mgmt.records.flows import unfold
 from flowexport_mgmt.wire import netflow5
@@ -16,6 +16,7 @@ class Netflow5Session(Session):
     """NetFlow v5: flow records of IPv4 are numbered, and there is nothing else."""
 
     exports = Content.FLOWS
+    carries = (FlowBatch,)
 
     @property
     def due(self) -> float:
@@ -35,7 +36,7 @@ class Netflow5Session(Session):
     def encode(self, batch: Batch, now: Instant) -> list[Output]:
         """Generate flow records; those of IPv6 are skipped."""
         if not isinstance(batch, FlowBatch):
-            return []
+            raise refusal(batch)
         datagrams, skipped = netflow5.encode_flows(
             batch,
             time=ExportTime(now.unix_ns, now.uptime_ms),

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from flowexport_mgmt.export.instant import Instant
 from flowexport_mgmt.model.flow_export import Collector
-from flowexport_mgmt.records import Batch, Datagrams
+from flowexport_mgmt.records import Batch, Datagrams, FlowBatch
 from flowexport_mgmt.wire.options import ExporterStatistics
 
 
@@ -40,6 +40,9 @@ class Session(ABC):
     exports: ClassVar[Content] = Content.COUNTERS
     """What makes an export that is told the time of."""
 
+    carries: ClassVar[tuple[type[Batch], ...]]
+    """The kinds of batches that the protocol has records for."""
+
     def __init__(self, config: Collector) -> None:
         self.sequence = 0
         """Datagrams generated (sFlow, NetFlow v9) or records generated (NetFlow v5, IPFIX)."""
@@ -52,6 +55,15 @@ class Session(ABC):
     def configure(self, config: Collector) -> None:
         """Take changed settings; the identity of the session is the same."""
         self._config = config
+
+    def takes(self, batch: Batch) -> bool:
+        """Tell whether a batch is to be sent to this collector, by its kind and the settings.
+
+        Flow records of sampled packets are for those who ask for them: a collector that got them
+        beside others would count traffic twice.
+        """
+        is_sampled = isinstance(batch, FlowBatch) and batch.is_sampled
+        return isinstance(batch, self.carries) and not is_sampled
 
     @property
     @abstractmethod
@@ -72,7 +84,11 @@ class Session(ABC):
 
     @abstractmethod
     def encode(self, batch: Batch, now: Instant) -> list[Output]:
-        """Generate the datagrams of a batch; none where the protocol has no place for it."""
+        """Generate the datagrams of a batch that the session takes.
+
+        Raises:
+            TypeError: the protocol has no records for a batch of that kind.
+        """
 
     @abstractmethod
     def count(self, batch: Batch) -> int:
@@ -81,3 +97,8 @@ class Session(ABC):
     @abstractmethod
     def forget(self) -> None:
         """Forget the counters seen, because nothing will be sent for a while."""
+
+
+def refusal(batch: Batch) -> TypeError:
+    """Make the error of a batch that came although the session does not take it."""
+    return TypeError(f"no records for a {type(batch).__name__} in this protocol")

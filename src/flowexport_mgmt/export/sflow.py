@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from flowexport_mgmt.export.endpoint import IpAddress
 from flowexport_mgmt.export.instant import Instant
-from flowexport_mgmt.export.session import Content, Output, Session
+from flowexport_mgmt.export.session import Content, Output, Session, refusal
 from flowexport_mgmt.model.flow_export import Collector
 from flowexport_mgmt.records import Batch, CounterBatch, SampleBatch
 from flowexport_mgmt.wire import sflow5
@@ -28,6 +28,8 @@ class _Common(TypedDict):
 
 class SflowSession(Session):
     """sFlow v5: datagrams are numbered, and the samples of each interface."""
+
+    carries = (CounterBatch, SampleBatch)
 
     def __init__(self, config: Collector) -> None:
         super().__init__(config)
@@ -54,10 +56,7 @@ class SflowSession(Session):
         """Do nothing: what is lost is not sent again."""
 
     def encode(self, batch: Batch, now: Instant) -> list[Output]:
-        """Generate a counter sample of each interface, or a flow sample of each packet.
-
-        sFlow has no flow records: what comes as those is for other protocols.
-        """
+        """Generate a counter sample of each interface, or a flow sample of each packet."""
         common = self._common(now)
         if isinstance(batch, CounterBatch):
             numbers = self._advance(batch.rows)
@@ -68,7 +67,7 @@ class SflowSession(Session):
             datagrams = sflow5.encode_flow_samples(batch, numbers, **common)
             content = Content.FLOWS
         else:
-            return []
+            raise refusal(batch)
         self.sequence += len(datagrams)
         return [Output(content, datagrams)]
 

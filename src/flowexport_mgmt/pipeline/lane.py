@@ -82,8 +82,12 @@ class Lane:
             if not config.enabled:
                 self._queue.clear()
 
+    def wants(self, batch: Batch) -> bool:
+        """Tell whether a batch is for this collector, up or down; others are not to be offered."""
+        return self._collector.session.takes(batch)
+
     def offer(self, batch: Batch) -> None:
-        """Line up a batch; when too many wait, the oldest is dropped and its records counted.
+        """Line up a wanted batch; when too many wait the oldest goes, and its records are counted.
 
         A collector that is down gets nothing. Its counters are compared with the poll before it
         went down once it is back; flows and sampled packets are dropped, and counted.

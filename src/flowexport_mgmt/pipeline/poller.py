@@ -119,7 +119,8 @@ class Poller:
             return
         self._note_success(batch)
         for lane in lanes:
-            lane.offer(batch)
+            if lane.wants(batch):
+                lane.offer(batch)
         self._egress.wake(lanes)
 
     def _retry(self, lanes: list[Lane], due: float) -> None:

@@ -108,9 +108,7 @@ def test_netflow5_numbers_records_and_skips_what_is_not_ipv4() -> None:
     made = config("netflow5", observation_domain=0x50102)
     lane = Lane(made, at(0), changed=lambda *_: None, recovered=lambda _: None)
     lane.configure(made, sender, at(0))
-    lane.offer(make_batch({1: 5}))
-    drain(lane, 0, 0.5)
-    assert (sender.datagrams, lane.report().statistics.last_export_ns) == ([], None)
+    assert lane.report().statistics.last_export_ns is None
     for second, batch in enumerate([flows(4, 100), flows(6, 11), flows(4, 3)], 1):
         lane.offer(batch)
         drain(lane, second, 0.5)
@@ -168,11 +166,38 @@ def test_what_is_lost_shows_in_the_sequence_and_nothing_else_does(protocol: str)
     assert count_flows(messages)["flows"] == report.statistics.data_records < 1000
 
 
+@pytest.mark.parametrize(
+    ("protocol", "wanted"),
+    [
+        ("sflow", {"counters", "samples"}),
+        ("netflow5", {"flows"}),
+        ("netflow9", {"counters", "flows"}),
+        ("ipfix", {"counters", "flows"}),
+    ],
+)
+def test_a_lane_wants_what_its_protocol_has_records_for(protocol: str, wanted: set[str]) -> None:
+    lane = lane_with(Script(), protocol)
+    batches: dict[str, Batch] = {
+        "counters": make_batch({1: 1}),
+        "flows": flows(4, 1),
+        "flows of sampled packets": flow_batch([{"sampler": 1, "sampling_rate": 100}]),
+        "samples": sample_batch([{"source": 3}]),
+    }
+    assert {kind for kind, batch in batches.items() if lane.wants(batch)} == wanted
+
+
+def test_what_a_lane_does_not_want_is_no_batch_to_offer() -> None:
+    lane = lane_with(Script(), "sflow")
+    lane.offer(flows(4, 1))
+    with pytest.raises(TypeError, match="FlowBatch"):
+        lane.step(at(0))
+
+
 def test_sampled_packets_share_datagram_numbers_with_counters() -> None:
     sender = Script()
     lane = lane_with(sender, "sflow")
     packets = sample_batch([{"source": 3, "pool": 100 * n, "in_if": 3} for n in range(1, 41)])
-    batches: list[Batch] = [packets, make_batch({3: 1}), packets, flows(4, 5)]
+    batches: list[Batch] = [packets, make_batch({3: 1}), packets]
     for second, batch in enumerate(batches):
         lane.offer(batch)
         drain(lane, second)
