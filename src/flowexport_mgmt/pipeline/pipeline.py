@@ -8,6 +8,7 @@ from typing import Final
 
 from flowexport_mgmt.export import Instant, StatusChanged
 from flowexport_mgmt.pipeline.egress import Egress
+from flowexport_mgmt.pipeline.exchange import Exchange
 from flowexport_mgmt.pipeline.lane import Lane
 from flowexport_mgmt.pipeline.poller import Poller, PollReport
 from flowexport_mgmt.sources import CounterSource
@@ -25,6 +26,8 @@ class Pipeline:
         self, source: CounterSource, clock: Callable[[], Instant], source_changed: StatusChanged
     ) -> None:
         self._egress = Egress(clock)
+        self.exchange = Exchange(self._egress)
+        """Where sources of flows and sampled packets bring their batches."""
         self._poller = Poller(source, self._egress, clock, source_changed)
 
     @property
@@ -47,6 +50,7 @@ class Pipeline:
         """Serve a lane: poll for it now and every ``interval`` seconds at least."""
         self._egress.wake((lane,))  # one that is down has something to do already
         self._poller.add(lane, interval)
+        self.exchange.add(lane)
 
     def change(self, lane: Lane, interval: float) -> None:
         """Poll for a lane at another interval; other settings of it may have changed too."""
@@ -60,6 +64,7 @@ class Pipeline:
 
     def remove(self, lane: Lane) -> None:
         """Serve a lane no more."""
+        self.exchange.remove(lane)
         self._poller.remove(lane)
         self._egress.forget(lane)
 

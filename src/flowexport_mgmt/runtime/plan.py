@@ -46,10 +46,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A prepared configuration."""
+    """What becomes of each collector."""
 
-    commit: int
-    flow_export: fe.FlowExport | None
     steps: tuple[Step, ...]
 
     def release(self) -> None:
@@ -78,7 +76,6 @@ def identity(config: fe.Collector) -> tuple[object, ...]:
 
 
 def make_plan(
-    commit: int,
     new: fe.FlowExport | None,
     running: Mapping[str, Running],
     facilities: Facilities,
@@ -88,7 +85,7 @@ def make_plan(
     steps = tuple(
         _make_step(config, running.get(config.name), facilities) for config in collectors
     )
-    return Plan(commit, new, steps)
+    return Plan(steps)
 
 
 def find_refusals(plan: Plan) -> tuple[Refusal, ...]:

@@ -149,14 +149,14 @@ async def test_what_runs_already_is_prepared_only_for_a_reload(
 ) -> None:
     await ends.commit(3, configured)
     await ends.join()
-    running = ends.runtime._running["a"]
+    running = ends.runtime.collectors._running["a"]
     assert await ends.component.prepare(None, EMPTY, commit=3, strict=False) == ()
     await ends.component.apply()
-    assert ends.runtime._running == {"a": running}
+    assert ends.runtime.collectors._running == {"a": running}
     ends.component.again = True
     assert await ends.component.prepare(None, EMPTY, commit=3, strict=False) == ()
     await ends.component.apply()
-    assert ends.runtime._running == {}
+    assert ends.runtime.collectors._running == {}
 
 
 async def test_an_exporter_that_does_not_answer_is_reported(

@@ -134,14 +134,14 @@ def test_an_untouched_collector_feels_nothing(data_plane: Plane, peer: Receiver)
     with receiver() as other:
         data_plane.commit(to(peer, "netflow9"), to(other, "ipfix", name="other"))
         peer.receive_until("data")
-        lane = data_plane.runtime._running["c"].lane
+        lane = data_plane.runtime.collectors._running["c"].lane
         for dscp in range(5):
             data_plane.commit(to(peer, "netflow9"), to(other, "ipfix", name="other", dscp=dscp))
         data_plane.commit(to(peer, "netflow9"))
         got = peer.receive()
         assert got.kinds("data")
         assert not got.kinds("options")
-        assert data_plane.runtime._running["c"].lane is lane
+        assert data_plane.runtime.collectors._running["c"].lane is lane
 
 
 @pytest.mark.parametrize("protocol", ["sflow", "netflow9", "ipfix"])
@@ -310,7 +310,7 @@ def test_stopping_is_quick_and_final(kernel: FakeKernel) -> None:
 
 def test_sockets_of_an_abandoned_plan_are_closed(data_plane: Plane, peer: Receiver) -> None:
     assert not data_plane.runtime.prepare(1, FlowExport(collector=(to(peer),)), strict=True)
-    plan = data_plane.runtime._plan
+    plan = data_plane.runtime.collectors._plan
     assert plan is not None
     sender: Any = plan.steps[0].opened
     data_plane.runtime.prepare(2, None, strict=True)

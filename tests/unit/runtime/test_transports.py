@@ -164,7 +164,7 @@ def test_a_collector_that_does_not_read_holds_up_nobody(
         )
         stream_peer.accept()
         data_plane.await_status("c", "up")
-        fill(data_plane.runtime._running["c"].lane)
+        fill(data_plane.runtime.collectors._running["c"].lane)
         arrivals = [beside.receive_until("data").arrived for _ in range(3)]
         gaps = [after - before for before, after in itertools.pairwise(arrivals)]
         assert max(gaps) < 1.2
@@ -277,10 +277,10 @@ def test_another_transport_is_another_session(
     data_plane.commit(to(stream_peer, polling_interval=3600))
     stream_peer.accept()
     data_plane.await_status("c", "up")
-    before = data_plane.runtime._running["c"].lane
+    before = data_plane.runtime.collectors._running["c"].lane
     values = {"transport": Transport.TCP} | change
     data_plane.commit(to(stream_peer, polling_interval=3600, **values), strict=False)
-    assert data_plane.runtime._running["c"].lane is not before
+    assert data_plane.runtime.collectors._running["c"].lane is not before
     assert stream_peer.connection is not None
     stream_peer.connection.settimeout(5)
     while stream_peer.connection.recv(65_536):
@@ -297,7 +297,7 @@ def test_dscp_and_source_address_of_a_connection(
     data_plane.commit(to(stream_peer, dscp=10, source_address="127.0.0.9"))
     converse(Conversation(stream_peer))
     assert stream_peer.connection is connection
-    sender = data_plane.runtime._running["c"].lane._collector._sender
+    sender = data_plane.runtime.collectors._running["c"].lane._collector._sender
     assert isinstance(sender, StreamSender)
     assert sender._socket.getsockopt(socket.IPPROTO_IP, socket.IP_TOS) == 10 << 2
 

@@ -1,0 +1,59 @@
+"""What the data plane is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from flowexport_mgmt.export import Facilities, Instant
+from flowexport_mgmt.link.messages import Event, Refusal, SourceStateChange
+from flowexport_mgmt.model import flow_export as fe
+from flowexport_mgmt.model.base import OperStatus
+from flowexport_mgmt.pipeline import Pipeline
+
+
+class Part(Protocol):
+    """One part of the data plane; it follows its own slice of the configuration.
+
+    All methods are called from one thread. Nothing that a part does in `prepare` may be felt by
+    what runs, and nothing may fail in `apply`: what the kernel refuses by then shows in the state
+    and is tried again.
+    """
+
+    def prepare(self, new: fe.FlowExport | None, *, strict: bool) -> Sequence[Refusal]:
+        """Make ready to run ``new``, in place of what was prepared before.
+
+        Returns:
+            With ``strict``, what cannot work because of the configuration. Otherwise nothing.
+        """
+
+    def apply(self) -> None:
+        """Run what was prepared."""
+
+    def abort(self) -> None:
+        """Forget what was prepared, if anything was."""
+
+    def stop(self) -> None:
+        """End every thread and release every descriptor, within a second."""
+
+    def state(self, paths: Sequence[str]) -> fe.FlowExportState:
+        """Report what lies at, above or below any of the schema paths; leave out all else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the parts share."""
+
+    pipeline: Pipeline
+    clock: Callable[[], Instant]
+    tell: Callable[[Event], None]
+    """Posts an event; called from any thread, it neither blocks nor calls back."""
+    facilities: Facilities
+
+
+def tell_source(
+    tell: Callable[[Event], None], name: str, status: OperStatus, reason: str | None
+) -> None:
+    """Post that the status of a source of records changed."""
+    tell(SourceStateChange(name=name, oper_status=status, oper_reason=reason))
