@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -18,6 +18,8 @@ from flowexport_mgmt.records import FlowBatch, SampleBatch
 FLOW = flow_batch([{"src": "10.0.0.1", "dst": "10.0.0.2"}], 4)
 SAMPLE = sample_batch([{}])
 
+MakeLane = Callable[[str], Lane]
+
 
 @pytest.fixture
 def exchange() -> Iterator[Exchange]:
@@ -26,20 +28,29 @@ def exchange() -> Iterator[Exchange]:
     egress.stop(1)
 
 
-def lane(protocol: str) -> Lane:
-    """Make a lane that is never stepped: what it is offered waits in its queue."""
-    made = config(protocol)
-    found = Lane(made, at(0), changed=lambda *_: None, recovered=lambda _: None)
-    found.configure(made, open_sender(made), at(0))
-    found.step(at(0))
-    return found
+@pytest.fixture
+def lane() -> Iterator[MakeLane]:
+    """Make lanes that are never stepped again: what they are offered waits in their queues."""
+    made: list[Lane] = []
+
+    def make(protocol: str) -> Lane:
+        settings = config(protocol)
+        found = Lane(settings, at(0), changed=lambda *_: None, recovered=lambda _: None)
+        found.configure(settings, open_sender(settings), at(0))
+        found.step(at(0))
+        made.append(found)
+        return found
+
+    yield make
+    for found in made:
+        found.close()
 
 
 def waiting(*lanes: Lane) -> list[int]:
     return [found.report().queue_depth for found in lanes]
 
 
-def test_each_lane_gets_what_its_protocol_carries(exchange: Exchange) -> None:
+def test_each_lane_gets_what_its_protocol_carries(exchange: Exchange, lane: MakeLane) -> None:
     lanes = [lane(protocol) for protocol in ("sflow", "netflow5", "netflow9", "ipfix")]
     for found in lanes:
         exchange.add(found)
@@ -49,7 +60,7 @@ def test_each_lane_gets_what_its_protocol_carries(exchange: Exchange) -> None:
     assert waiting(*lanes) == [1, 1, 1, 1]
 
 
-def test_a_lane_that_was_removed_gets_nothing(exchange: Exchange) -> None:
+def test_a_lane_that_was_removed_gets_nothing(exchange: Exchange, lane: MakeLane) -> None:
     one, other = lane("ipfix"), lane("ipfix")
     for found in (one, one, other):
         exchange.add(found)
@@ -58,7 +69,7 @@ def test_a_lane_that_was_removed_gets_nothing(exchange: Exchange) -> None:
     assert waiting(one, other) == [1, 0]
 
 
-def test_some_of_the_lanes_are_chosen(exchange: Exchange) -> None:
+def test_some_of_the_lanes_are_chosen(exchange: Exchange, lane: MakeLane) -> None:
     one, other = lane("ipfix"), lane("ipfix")
     exchange.add(one)
     exchange.add(other)
