@@ -11,12 +11,12 @@ import ctypes
 import errno
 import os
 import socket
-from collections.abc import Callable
 from typing import Final, Protocol
 
 import numpy as np
 
 from flowexport_mgmt.export.layout import Layout
+from flowexport_mgmt.link.mmsg import MESSAGE, VECTOR, sendmmsg
 
 _SOL_UDP: Final = 17
 _UDP_SEGMENT: Final = 103
@@ -95,23 +95,6 @@ class GsoMethod:
         self._segment = size
 
 
-_WORD: Final = np.uintp
-_VECTOR: Final = np.dtype([("base", _WORD), ("length", _WORD)], align=True)  # struct iovec
-_HEADER: Final = np.dtype(  # struct msghdr
-    [
-        ("name", _WORD),
-        ("name_length", np.uint32),
-        ("vectors", _WORD),
-        ("vector_count", _WORD),
-        ("control", _WORD),
-        ("control_length", _WORD),
-        ("flags", np.int32),
-    ],
-    align=True,
-)
-_MESSAGE: Final = np.dtype([("header", _HEADER), ("length", np.uint32)], align=True)
-
-
 class MmsgMethod:
     """Many datagrams in one system call, from arrays that are made once and filled by numpy."""
 
@@ -122,9 +105,9 @@ class MmsgMethod:
     def __init__(self, link: socket.socket, layout: Layout) -> None:
         self._socket = link
         self._layout = layout
-        self._vectors = np.zeros(_MAX_MESSAGES, _VECTOR)
-        self._messages = np.zeros(_MAX_MESSAGES, _MESSAGE)
-        places = np.arange(_MAX_MESSAGES, dtype=_WORD) * _VECTOR.itemsize
+        self._vectors = np.zeros(_MAX_MESSAGES, VECTOR)
+        self._messages = np.zeros(_MAX_MESSAGES, MESSAGE)
+        places = np.arange(_MAX_MESSAGES, dtype=np.uintp) * VECTOR.itemsize
         self._messages["header"]["vectors"] = places + self._vectors.ctypes.data
         self._messages["header"]["vector_count"] = 1
         self._pointer: int = self._messages.ctypes.data
@@ -141,8 +124,8 @@ class MmsgMethod:
         is_filled = self._first <= begin and end <= self._last
         if not is_filled or self._version != self._layout.version:
             self._fill(begin)
-        pointer = self._pointer + (begin - self._first) * _MESSAGE.itemsize
-        accepted = _sendmmsg(self._socket.fileno(), pointer, end - begin, 0)
+        pointer = self._pointer + (begin - self._first) * MESSAGE.itemsize
+        accepted = sendmmsg(self._socket.fileno(), pointer, end - begin, 0)
         if accepted < 0:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
@@ -184,22 +167,3 @@ class SendMethod:
 
     def stop(self) -> None:
         """Do nothing: the socket was told nothing."""
-
-
-def _load_sendmmsg() -> Callable[[int, int, int, int], int]:
-    """Find the C library's function, which leaves the error in ctypes.get_errno()."""
-    library = ctypes.CDLL(None, use_errno=True)
-    if not hasattr(library, "sendmmsg"):
-        return _sendmmsg_is_missing
-    function = library.sendmmsg
-    function.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int)
-    function.restype = ctypes.c_int
-    return function
-
-
-def _sendmmsg_is_missing(*_: int) -> int:
-    ctypes.set_errno(errno.ENOSYS)
-    return -1
-
-
-_sendmmsg: Final = _load_sendmmsg()
