@@ -37,10 +37,9 @@ _NOTHING: Final = frozenset((errno.EAGAIN, errno.EINTR))
 
 
 class Receiver:
-    """Receives many datagrams at a time into slots of equal size.
+    """Receives many datagrams at a time into slots of equal size; one serves many sockets.
 
     Args:
-        link: the socket; what it does when nothing is there, the caller has settled.
         slots: how many datagrams one call takes at most.
         size: octets of a slot; a longer datagram is cut, which shows in ``cut``.
         name_size: octets kept of each sender's address.
@@ -54,7 +53,6 @@ class Receiver:
 
     def __init__(
         self,
-        link: socket.socket,
         slots: int,
         size: int,
         *,
@@ -64,7 +62,6 @@ class Receiver:
         self.data = np.zeros((slots, size), np.uint8)
         self.names = np.zeros((slots, name_size), np.uint8)
         self.controls = np.zeros((slots, control_size), np.uint8)
-        self._link = link
         self._vectors = np.zeros(slots, VECTOR)
         self._messages = np.zeros(slots, MESSAGE)
         self.lengths: NDArray[np.uint32] = self._messages["length"]
@@ -77,8 +74,11 @@ class Receiver:
         is_cut: NDArray[np.bool_] = flags & socket.MSG_TRUNC != 0
         return is_cut
 
-    def receive(self, flags: int = socket.MSG_DONTWAIT) -> int:
+    def receive(self, link: socket.socket, flags: int = socket.MSG_DONTWAIT) -> int:
         """Take what is there, overwriting what the slots held.
+
+        Other ``flags`` are those of recvmmsg(2): without MSG_DONTWAIT it waits until every slot is
+        filled or the socket's time limit has passed.
 
         Returns:
             How many datagrams came; 0 when there was none.
@@ -90,7 +90,7 @@ class Receiver:
         header["name_length"] = self.names.shape[1]
         header["control_length"] = self.controls.shape[1]
         count = _recvmmsg(
-            self._link.fileno(), self._messages.ctypes.data, len(self._messages), flags, None
+            link.fileno(), self._messages.ctypes.data, len(self._messages), flags, None
         )
         if count >= 0:
             return count
