@@ -1,0 +1,120 @@
+"""Debian's kernel, fetched and unpacked into the checkout's cache, and an initramfs made of it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+CACHE: Final = Path(__file__).parents[2] / ".cache" / "vm"
+_INIT: Final = Path(__file__).with_name("init")
+_METAPACKAGE: Final = "linux-image-amd64"
+
+BOOT_MODULES: Final = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
+"""What is loaded before the root file system is there."""
+
+MODULES: Final = (
+    *BOOT_MODULES,
+    "psample",
+    "act_sample",
+    "act_gact",
+    "cls_matchall",
+    "cls_flower",
+    "sch_ingress",
+    "veth",
+    "dummy",
+    "8021q",
+    "bridge",
+    "nf_conntrack",
+    "nf_conntrack_netlink",
+    "pktgen",
+)
+"""What is there to be loaded, with all that these stand on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A kernel that is ready to boot."""
+
+    kernel: Path
+    initramfs: Path
+
+
+def make_image(folder: Path) -> Image:
+    """Make an initramfs in ``folder`` for the kernel that Debian's lists name now."""
+    unpacked = _unpack(_newest_package())
+    modules = next((unpacked / "lib" / "modules").iterdir())
+    root = folder / "initramfs"
+    _furnish(root, unpacked, modules.name)
+    kernel = unpacked / "boot" / f"vmlinuz-{modules.name}"
+    return Image(kernel, _pack(root, folder / "initramfs.cpio"))
+
+
+def _newest_package() -> str:
+    """Name the package that the metapackage stands for today."""
+    if not _run("apt-cache", "search", "--names-only", f"^{_METAPACKAGE}$"):
+        _run("apt-get", "update")
+    for line in _run("apt-cache", "depends", _METAPACKAGE).splitlines():
+        relation, _, package = line.strip().partition(": ")
+        if relation == "Depends" and package.startswith("linux-image-"):
+            return package
+    raise LookupError(f"Debian's package lists do not say what {_METAPACKAGE} stands for")
+
+
+def _unpack(package: str) -> Path:
+    """Unpack a kernel without installing it; what is unpacked already stays."""
+    unpacked = CACHE / package
+    if unpacked.exists():
+        return unpacked
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CACHE) as name:
+        _run("apt-get", "-o", "APT::Sandbox::User=root", "download", package, cwd=Path(name))
+        archive = next(Path(name).glob("*.deb"))
+        fresh = Path(name) / "unpacked"
+        _run("dpkg-deb", "--extract", str(archive), str(fresh))
+        release = next((fresh / "lib" / "modules").iterdir()).name
+        _run("depmod", "--basedir", str(fresh), release)
+        fresh.rename(unpacked)
+    return unpacked
+
+
+def _furnish(root: Path, unpacked: Path, release: str) -> None:
+    """Lay out what the kernel finds at first: busybox, init and the modules."""
+    for name in ("bin", "dev", "host", "new", "proc", "top"):
+        (root / name).mkdir(parents=True)
+    shutil.copy("/bin/busybox", root / "bin" / "busybox")
+    shutil.copy(_INIT, root / "init")
+    for module in _with_dependencies(unpacked, release):
+        target = root / module.relative_to(unpacked)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(module, target)
+    modules = Path("lib", "modules", release)
+    for listing in ("modules.builtin", "modules.builtin.modinfo", "modules.order"):
+        shutil.copy(unpacked / modules / listing, root / modules)
+    _run("depmod", "--basedir", str(root), release)
+    (root / "boot-modules").write_text("\n".join(BOOT_MODULES) + "\n")
+
+
+def _with_dependencies(unpacked: Path, release: str) -> set[Path]:
+    modprobe = ["modprobe", "--dirname", str(unpacked), "--set-version", release]
+    shown = _run(*modprobe, "--show-depends", "--all", *MODULES)
+    words = (line.split() for line in shown.splitlines())
+    return {Path(word[1]) for word in words if word[0] == "insmod"}
+
+
+def _pack(root: Path, archive: Path) -> Path:
+    names = "\n".join(str(path.relative_to(root)) for path in sorted(root.rglob("*")))
+    with archive.open("wb") as output:
+        command = ["busybox", "cpio", "-o", "-H", "newc"]
+        subprocess.run(command, cwd=root, input=names.encode(), stdout=output, check=True)
+    return archive
+
+
+def _run(*command: str, cwd: Path | None = None) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
+    return done.stdout
