@@ -27,7 +27,8 @@ class DirectBroker:
         self._release(UnixEndpoint(path))
 
     def _listen(self, endpoint: Endpoint) -> socket.socket:
-        listener, holders = self._held.get(endpoint) or (open_listener(endpoint), 0)
+        ours = [listener for listener, _ in self._held.values()]
+        listener, holders = self._held.get(endpoint) or (open_listener(endpoint, ours), 0)
         self._held[endpoint] = (listener, holders + 1)
         return listener.dup()
 

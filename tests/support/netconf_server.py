@@ -15,6 +15,7 @@ from tests.support.ports import free_port
 
 from flowexport_mgmt.datastore import Datastore, Store
 from flowexport_mgmt.north.netconf.door import NetconfDoor
+from flowexport_mgmt.north.netconf.refusals import Refusals
 from flowexport_mgmt.schema.context import SchemaContext
 from flowexport_mgmt.schema.tree import Format
 
@@ -43,6 +44,11 @@ class Server:
     def socket(self) -> Path:
         """The local socket."""
         return self.folder / "netconf.sock"
+
+    @property
+    def refusals(self) -> Refusals:
+        """What the server refused."""
+        return self.door.refusals
 
     @property
     def key_file(self) -> str:

@@ -87,7 +87,7 @@ class SocketBroker:
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
     def _open(self, endpoint: Endpoint) -> socket.socket:
-        listener = open_listener(endpoint)
+        listener = open_listener(endpoint, [held.listener for held in self._held.values()])
         if isinstance(endpoint, UnixEndpoint) and self._owner is not None:
             try:
                 os.chown(endpoint.path, *self._owner, follow_symlinks=False)

@@ -48,8 +48,21 @@ class Netconf(Node, frozen=True, kw_only=True):
     max_sessions: int = 64
     """Sessions at once; further ones are refused. Units: sessions."""
 
+    idle_timeout: int = 0
+    """How long a session may be without a request before it is ended; 0 is for ever. A session
+    that has subscribed to notifications is never idle. Units: seconds.
+    """
+
     max_unauthenticated: int = 16
-    """Connections at once that have not logged in; further ones are closed. Units: connections."""
+    """Connections at once that have not logged in, half of them from one address at most. Further
+    ones wait for their turn, up to 128 of them. While they wait, a connection that has not
+    logged in within two seconds is closed. Units: connections.
+    """
+
+    max_failed_logins: int = 20
+    """Failed logins from one address in a minute; after that its connections are closed at once.
+    Units: logins.
+    """
 
 
 class Http(Node, frozen=True, kw_only=True):
@@ -115,10 +128,47 @@ class NetconfSshState(Node, frozen=True, kw_only=True):
     """Why oper-status is not 'up', in words an operator can act on."""
 
 
+class NetconfRefusals(Node, frozen=True, kw_only=True):
+    """What was refused or cut short, by reason, since the start of the server."""
+
+    unauthenticated: int | None = None
+    """Connections closed because too many had not logged in. Units: connections."""
+
+    failed_logins: int | None = None
+    """Connections that ended without a login. Units: connections."""
+
+    blocked_sources: int | None = None
+    """Connections closed because logins from their address had failed too often. Units:
+    connections.
+    """
+
+    local_users: int | None = None
+    """Connections to the Unix socket from users that may not use it. Units: connections."""
+
+    sessions: int | None = None
+    """Sessions refused because there were as many as may be. Units: sessions."""
+
+    late_hellos: int | None = None
+    """Connections closed because login or hello took too long. Units: connections."""
+
+    bad_hellos: int | None = None
+    """Sessions ended because the client's hello was none. Units: sessions."""
+
+    idle_sessions: int | None = None
+    """Sessions ended because they were idle. Units: sessions."""
+
+    oversized_messages: int | None = None
+    """Sessions ended by a message of more than 64 MiB. Units: sessions."""
+
+    malformed_messages: int | None = None
+    """Sessions ended by broken framing, or by what is no rpc. Units: sessions."""
+
+
 class NetconfState(Node, frozen=True, kw_only=True):
     """The NETCONF server."""
 
     ssh: NetconfSshState | None = None
+    refusals: NetconfRefusals | None = None
 
 
 class HttpState(Node, frozen=True, kw_only=True):

@@ -67,6 +67,26 @@ def test_a_taken_port_is_in_use() -> None:
         assert caught.value.errno == errno.EADDRINUSE
 
 
+@pytest.mark.parametrize(("old", "new"), [("127.0.0.1", "0.0.0.0"), ("0.0.0.0", "127.0.0.1")])
+def test_our_own_door_may_move_between_one_address_and_all(old: str, new: str) -> None:
+    with open_listener(TcpEndpoint(old, 0)) as first:
+        port = first.getsockname()[1]
+        with open_listener(TcpEndpoint(new, port), [first]) as second:
+            first.close()
+            assert accepts(second)
+            with pytest.raises(OSError, match="in use"):
+                open_listener(TcpEndpoint(old, port))
+
+
+def test_somebody_elses_port_stays_theirs() -> None:
+    with (
+        open_listener(TcpEndpoint("127.0.0.1", 0)) as theirs,
+        open_listener(TcpEndpoint("127.0.0.2", theirs.getsockname()[1])) as ours,
+        pytest.raises(OSError, match="in use"),
+    ):
+        open_listener(TcpEndpoint("0.0.0.0", theirs.getsockname()[1]), [ours])
+
+
 def test_a_unix_socket_is_for_its_owner(tmp_path: Path) -> None:
     path = tmp_path / "s"
     with open_listener(UnixEndpoint(str(path))) as listener:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import Final
 
@@ -38,7 +39,7 @@ def parse(message: bytes) -> etree._Element:
         ManagementError: ``malformed-message``: not well-formed, not UTF-8, with a document type
             declaration, or deeper than libxml2's limit.
     """
-    message = message.strip()
+    message = message.removeprefix(codecs.BOM_UTF8).strip()
     if _DOCTYPE.match(message):
         raise _malformed("a document type declaration is not accepted")
     try:

@@ -26,6 +26,7 @@ from flowexport_mgmt.model.server import (
 )
 from flowexport_mgmt.north.listener import RETRY_AFTER, Listener, Stop
 from flowexport_mgmt.north.netconf.engine import Statistics
+from flowexport_mgmt.north.netconf.entrance import Entrance
 from flowexport_mgmt.north.netconf.hello import capabilities
 from flowexport_mgmt.north.netconf.keys import (
     HostKeyError,
@@ -35,6 +36,7 @@ from flowexport_mgmt.north.netconf.keys import (
     read_user_keys,
 )
 from flowexport_mgmt.north.netconf.monitoring import Monitoring
+from flowexport_mgmt.north.netconf.refusals import Refusals
 from flowexport_mgmt.north.netconf.sessions import Sessions
 from flowexport_mgmt.north.netconf.ssh import SshServer
 from flowexport_mgmt.north.netconf.unix import UnixServer
@@ -81,7 +83,8 @@ class NetconfDoor:
         statistics = Statistics(started=_now())
         self._sessions = Sessions(datastore, statistics, named)
         self._monitoring = Monitoring(datastore, statistics, named, modules)
-        self._ssh = SshServer(self._sessions)
+        self._entrance = Entrance(self._sessions)
+        self._ssh = SshServer(self._sessions, self._entrance)
         self._unix = UnixServer(self._sessions)
         self._listener = Listener(
             "NETCONF over SSH", broker, self._ssh.serve, retry_after=retry_after
@@ -91,6 +94,11 @@ class NetconfDoor:
         self._host_key_reason = ""
         self._next: _Plan | None = None
         self._use(Netconf())
+
+    @property
+    def refusals(self) -> Refusals:
+        """What was refused or cut short."""
+        return self._sessions.refusals
 
     def register(self) -> None:
         """Take part in commits and report state."""
@@ -147,6 +155,7 @@ class NetconfDoor:
     async def stop(self) -> None:
         """End every session, each after the request that runs, and close the sockets."""
         await self._listener.stop()
+        self._entrance.stop()
         await self._sessions.stop()
         await self._ssh.stop()
         if self._close_local is not None:
@@ -157,14 +166,15 @@ class NetconfDoor:
     # -- state
 
     async def state(self, _: Sequence[str]) -> Mapping[str, msgspec.Struct]:
-        """Report how the SSH server fares."""
+        """Report how the SSH server fares, and what was refused."""
         key = self._host_key
         ssh = NetconfSshState(
             host_key_fingerprint=None if key is None else fingerprint(key),
             oper_status=OperStatus.DOWN if self._host_key_reason else self._listener.status,
             oper_reason=self._host_key_reason or self._listener.reason or None,
         )
-        return {"flow-export-server:server": ServerState(netconf=NetconfState(ssh=ssh))}
+        state = NetconfState(ssh=ssh, refusals=self.refusals.state())
+        return {"flow-export-server:server": ServerState(netconf=state)}
 
     def _plan(self, old: Configuration | None, new: Server) -> _Plan:
         """Read what the new configuration needs; a host key in use is read anew only on reload."""
@@ -187,7 +197,8 @@ class NetconfDoor:
     def _use(self, netconf: Netconf) -> None:
         self._sessions.max_sessions = netconf.max_sessions
         self._sessions.hello_timeout = netconf.hello_timeout
-        self._ssh.gate.limit = netconf.max_unauthenticated
+        self._sessions.idle_timeout = netconf.idle_timeout
+        self._entrance.use(netconf.max_unauthenticated, netconf.max_failed_logins)
 
 
 def _refusal(path: str, reason: str) -> Refusal:

@@ -12,6 +12,8 @@ from flowexport_mgmt.datastore import Datastore, Session
 from flowexport_mgmt.errors import DecodeError
 from flowexport_mgmt.north.netconf.engine import Engine, Statistics
 from flowexport_mgmt.north.netconf.hello import read_hello, render_hello
+from flowexport_mgmt.north.netconf.idleness import Idleness
+from flowexport_mgmt.north.netconf.refusals import Reason, Refusals
 from flowexport_mgmt.observe.log import LimitedLogger
 from flowexport_mgmt.wire.netconf import Decoder, Framing, encode
 
@@ -21,7 +23,10 @@ _LINGER: Final = 5.0
 """Seconds that a client has to read its last replies."""
 
 _BACKLOG: Final = 64
-"""Requests that may wait in a session before it is read no further."""
+_BACKLOG_OCTETS: Final = 8 * 1024 * 1024
+"""Requests, and their octets, that may wait in a session before it is read no further."""
+
+_REASONS: Final = {"hello": Reason.BAD_HELLO, "message-size": Reason.OVERSIZED}
 
 
 class Transport(Protocol):
@@ -56,16 +61,20 @@ class Peer:
         datastore: Datastore,
         engine: Engine,
         statistics: Statistics,
+        *,
+        refusals: Refusals,
         on_end: Callable[[Peer], None],
     ) -> None:
         self._transport = transport
         self._datastore = datastore
         self._engine = engine
         self._statistics = statistics
+        self._refusals = refusals
         self._on_end = on_end
         self._decoder = Decoder()
         self._framing = Framing.END_OF_MESSAGE
         self._requests: deque[bytes] = deque()
+        self._waiting = 0
         self._wake = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
@@ -76,6 +85,8 @@ class Peer:
         self._worker: asyncio.Task[None] | None = None
         self._hello_timer: asyncio.TimerHandle | None = None
         self._linger_timer: asyncio.TimerHandle | None = None
+        self._answering = False
+        self._idleness = Idleness(self._is_busy, self._is_idle)
         self.session: Session
 
     def open(
@@ -104,10 +115,11 @@ class Peer:
             if messages and self._hello_timer is not None:
                 messages = self._hello_received(messages[0])
         except DecodeError as error:
-            self._drop(str(error))
+            self._refuse(_REASONS.get(error.code, Reason.MALFORMED), str(error))
             return
         self._requests.extend(messages)
-        if len(self._requests) >= _BACKLOG and not self._paused:
+        self._waiting += sum(map(len, messages))
+        if self._has_backlog(_BACKLOG, _BACKLOG_OCTETS) and not self._paused:
             self._paused = True
             self._transport.pause_reading()
         self._wake.set()
@@ -154,13 +166,30 @@ class Peer:
             self._hello_timer = None
         return self._decoder.resume(self._framing)
 
+    def _has_backlog(self, requests: int, octets: int) -> bool:
+        return len(self._requests) >= requests or self._waiting >= octets
+
     def _hello_is_late(self) -> None:
-        self._drop("no hello in time")
+        self._refuse(Reason.LATE_HELLO, "no hello in time")
+
+    def limit_idleness(self, seconds: int) -> None:
+        """End the session when it has been without a request for so long; 0 is for ever."""
+        self._idleness.limit(seconds)
+
+    def _is_busy(self) -> bool:
+        return self._answering or bool(self._requests)
+
+    def _is_idle(self) -> None:
+        self._refuse(Reason.IDLE, "it was idle for too long")
 
     def _killed(self) -> None:
         self._statistics.dropped_sessions += 1
         self._end()
         self._transport.abort()
+
+    def _refuse(self, reason: Reason, words: str) -> None:
+        self._refusals.count(reason)
+        self._drop(words)
 
     def _drop(self, reason: str) -> None:
         session = self.session
@@ -173,14 +202,16 @@ class Peer:
     def _end(self) -> None:
         self._ending = True
         self._requests.clear()
+        self._waiting = 0
         self._wake.set()
         self._writable.set()
 
     async def _work(self) -> None:
         try:
             while await self._next():
-                await self._answer(self._requests.popleft())
+                await self._answer_next()
         finally:
+            self._idleness.stop()
             if self._hello_timer is not None:
                 self._hello_timer.cancel()
             self._datastore.close_session(self.session)
@@ -202,12 +233,22 @@ class Peer:
             await self._wake.wait()
         return bool(self._requests) and not self._ending
 
+    async def _answer_next(self) -> None:
+        request = self._requests.popleft()
+        self._waiting = max(0, self._waiting - len(request))
+        self._answering = True
+        try:
+            await self._answer(request)
+        finally:
+            self._answering = False
+            self._idleness.used()
+
     async def _answer(self, request: bytes) -> None:
         answer = await self._engine.answer(self.session, request)
         if self._ending:
             return
         if answer.malformed and self._framing is Framing.END_OF_MESSAGE:
-            self._drop("a message that is no rpc")
+            self._refuse(Reason.MALFORMED, "a message that is no rpc")
             return
         try:
             self._transport.write(encode(answer.message, self._framing))
@@ -216,6 +257,6 @@ class Peer:
             return
         if answer.ends_session:
             self._end()
-        elif self._paused and len(self._requests) < _BACKLOG // 2:
+        elif self._paused and not self._has_backlog(_BACKLOG // 2, _BACKLOG_OCTETS // 2):
             self._paused = False
             self._transport.resume_reading()

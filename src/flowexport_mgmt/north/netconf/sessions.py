@@ -9,6 +9,7 @@ from typing import Final
 from flowexport_mgmt.datastore import Datastore
 from flowexport_mgmt.north.netconf.engine import Engine, Statistics
 from flowexport_mgmt.north.netconf.peer import Peer, Transport
+from flowexport_mgmt.north.netconf.refusals import Reason, Refusals
 
 _LAST_REQUEST: Final = 2.0
 """Seconds that a request may still run when the server stops."""
@@ -17,8 +18,9 @@ _LAST_REQUEST: Final = 2.0
 class Sessions:
     """Opens sessions up to a limit, and ends them all.
 
-    ``max_sessions`` and ``hello_timeout`` (seconds) follow the configuration and count for the
-    connections that come after a change.
+    ``max_sessions``, ``hello_timeout`` and ``idle_timeout`` (seconds, 0 for none) follow the
+    configuration. The first two count for the connections that come after a change, the last for
+    all at once.
     """
 
     def __init__(
@@ -29,16 +31,30 @@ class Sessions:
         self._engine = Engine(datastore, statistics)
         self._capabilities = capabilities
         self._peers: set[Peer] = set()
+        self.refusals = Refusals()
         self.max_sessions = 0
         self.hello_timeout = 0
+        self._idle_timeout = 0
 
     @property
     def is_full(self) -> bool:
         """Whether there are as many sessions as may be."""
         return len(self._peers) >= self.max_sessions
 
-    def refuse(self) -> None:
+    @property
+    def idle_timeout(self) -> int:
+        """How long a session may be without a request, in seconds; 0 is for ever."""
+        return self._idle_timeout
+
+    @idle_timeout.setter
+    def idle_timeout(self, seconds: int) -> None:
+        self._idle_timeout = seconds
+        for peer in self._peers:
+            peer.limit_idleness(seconds)
+
+    def refuse(self, reason: Reason) -> None:
         """Count a connection that was refused."""
+        self.refusals.count(reason)
         self._datastore.rejected_sessions += 1
 
     def hello_by(self) -> float:
@@ -49,8 +65,16 @@ class Sessions:
         self, transport: Transport, user: str, door: str, source: str, hello_by: float
     ) -> Peer:
         """Open a session; the transport then tells the peer what happens to it."""
-        peer = Peer(transport, self._datastore, self._engine, self._statistics, self._ended)
+        peer = Peer(
+            transport,
+            self._datastore,
+            self._engine,
+            self._statistics,
+            refusals=self.refusals,
+            on_end=self._ended,
+        )
         peer.open(user, door, source, self._capabilities, hello_by)
+        peer.limit_idleness(self._idle_timeout)
         self._peers.add(peer)
         return peer
 

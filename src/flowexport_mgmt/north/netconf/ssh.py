@@ -5,22 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import asyncssh
 
 from flowexport_mgmt.link.broker import TcpEndpoint
 from flowexport_mgmt.north.acceptor import Acceptor
 from flowexport_mgmt.north.listener import Stop
-from flowexport_mgmt.north.netconf.gate import Gate
+from flowexport_mgmt.north.netconf.entrance import Entrance, Stranger
 from flowexport_mgmt.north.netconf.keys import UserKeys
-from flowexport_mgmt.north.netconf.peer import Peer
+from flowexport_mgmt.north.netconf.refusals import Reason
 from flowexport_mgmt.north.netconf.sessions import Sessions
-from flowexport_mgmt.observe.log import LimitedLogger
-
-_log = LimitedLogger(logging.getLogger(__name__))
-
-DOOR: Final = "netconf-ssh"
+from flowexport_mgmt.north.netconf.ssh_channel import open_channel
 
 _KEY_EXCHANGE: Final = (
     "mlkem768x25519-*,curve25519-*,ecdh-sha2-nistp*,"
@@ -43,8 +39,6 @@ _KEEPALIVES_LOST: Final = 3
 """A client whose host is gone leaves its locks after 90 seconds, not when TCP gives up."""
 
 _MAX_CHANNELS: Final = 8
-_WINDOW: Final = 2 * 1024 * 1024
-_PACKET: Final = 32 * 1024
 
 
 class SshServer:
@@ -53,12 +47,13 @@ class SshServer:
     ``keys`` may be replaced at any time; it counts for the logins after that.
     """
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, entrance: Entrance) -> None:
         self.sessions = sessions
-        self.gate = Gate(0)
         self.keys: UserKeys = {}
+        self._entrance = entrance
         self._options: asyncssh.SSHServerConnectionOptions | None = None
         self._connections: set[asyncssh.SSHServerConnection] = set()
+        self._logged_in = 0
         logging.getLogger("asyncssh").setLevel(logging.WARNING)
 
     def use_host_key(self, key: asyncssh.SSHKey) -> None:
@@ -98,62 +93,80 @@ class SshServer:
             await connection.wait_closed()
 
     async def _accepted(self, connection: socket.socket, address: Any) -> None:
-        if not self.gate.enter(address[0]):
-            refused = "too many connections that have not logged in; refused one from %s"
-            _log.log(logging.WARNING, "gate", refused, address[0])
-            self.sessions.refuse()
-            connection.close()
-            return
+        self._entrance.arrive(connection, address[0], self._begin)
+
+    async def _begin(self, connection: socket.socket, stranger: Stranger) -> None:
+        """Speak SSH on a connection."""
         loop, options = asyncio.get_running_loop(), self._options
         if options is None:
             raise RuntimeError("the host key is set before the server accepts")
-        try:
-            await loop.connect_accepted_socket(
-                lambda: asyncssh.SSHServerConnection(loop, options), connection
-            )
-        except OSError:
-            self.gate.leave(address[0])
-            raise
+        await loop.connect_accepted_socket(lambda: _Connection(loop, options, stranger), connection)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as many have logged in as there may be sessions."""
+        return self._logged_in >= self.sessions.max_sessions
 
     def connected(self, connection: asyncssh.SSHServerConnection) -> None:
         """Take note of a connection."""
         self._connections.add(connection)
 
-    def disconnected(self, connection: asyncssh.SSHServerConnection) -> None:
+    def logged_in(self) -> None:
+        """Take note of a login."""
+        self._logged_in += 1
+
+    def disconnected(
+        self, connection: asyncssh.SSHServerConnection, *, was_logged_in: bool
+    ) -> None:
         """Forget a connection."""
         self._connections.discard(connection)
+        self._logged_in -= was_logged_in
+
+
+class _Connection(asyncssh.SSHServerConnection):
+    """A connection that knows how it came in."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        options: asyncssh.SSHServerConnectionOptions,
+        stranger: Stranger,
+    ) -> None:
+        super().__init__(loop, options)
+        self.stranger = stranger
 
 
 class _Login(asyncssh.SSHServer):
     """One SSH connection: who it is, and the sessions that it opens."""
 
     def __init__(self, server: SshServer) -> None:
-        self.server = server
+        self.sessions = server.sessions
         self.hello_by = server.sessions.hello_by()
         self.user = ""
         self.source = ""
-        self.connection: asyncssh.SSHServerConnection
-        self._address = ""
-        self._inside_gate = True
+        self._server = server
+        self._connection: asyncssh.SSHServerConnection
+        self._stranger: Stranger
+        self._logged_in = False
         self._attempts = 0
         self._channels = 0
-        self._sessions = 0
+        self._opened = 0
         self._timer = asyncio.get_running_loop().call_at(self.hello_by, self._late)
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
-        self.connection = conn
-        self._address, port = conn.get_extra_info("peername")[:2]
-        self.source = str(TcpEndpoint(self._address, port))
-        self.server.connected(conn)
+        self._connection = conn
+        self._stranger = cast(_Connection, conn).stranger
+        self._stranger.disconnect = conn.abort
+        address, port = conn.get_extra_info("peername")[:2]
+        self.source = str(TcpEndpoint(address, port))
+        self._server.connected(conn)
 
     def connection_lost(self, _: Exception | None) -> None:
         self._timer.cancel()
-        if self._inside_gate:
-            self._leave_gate()
-            self.server.sessions.refuse()
-            failed = "%s connected and did not log in (user %r)"
-            _log.log(logging.WARNING, self._address, failed, self.source, self.user)
-        self.server.disconnected(self.connection)
+        if not self._logged_in and self._attempts:
+            self._stranger.failed()
+        self._stranger.gone()
+        self._server.disconnected(self._connection, was_logged_in=self._logged_in)
 
     def begin_auth(self, username: str) -> bool:
         self.user = username
@@ -165,127 +178,45 @@ class _Login(asyncssh.SSHServer):
     def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
         self._attempts += 1
         if self._attempts > _MAX_ATTEMPTS:
-            self.connection.disconnect(
+            self._connection.disconnect(
                 asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "too many keys"
             )
             return False
-        return key.public_data in self.server.keys.get(username, frozenset())
+        return key.public_data in self._server.keys.get(username, frozenset())
 
     def auth_completed(self) -> None:
-        self._leave_gate()
+        self._stranger.logged_in()
+        if self._server.is_full:
+            self.sessions.refuse(Reason.SESSIONS)
+            self._connection.disconnect(
+                asyncssh.DISC_TOO_MANY_CONNECTIONS, "there are as many sessions as may be"
+            )
+            return
+        self._logged_in = True
+        self._server.logged_in()
 
-    def session_requested(self) -> tuple[asyncssh.SSHServerChannel[bytes], _Subsystem] | bool:
+    def session_requested(
+        self,
+    ) -> tuple[asyncssh.SSHServerChannel[bytes], asyncssh.SSHServerSession[bytes]] | bool:
         if self._channels >= _MAX_CHANNELS:
             return False
         self._channels += 1
-        return _channel(self.connection), _Subsystem(self)
+        return open_channel(self._connection, self)
 
     def session_opened(self) -> None:
         """Take note that the client uses the connection for what it is for."""
-        self._sessions += 1
+        self._opened += 1
 
     def channel_closed(self) -> None:
         """Close the connection after its last session."""
         self._channels -= 1
-        if self._channels == 0 and self._sessions:
-            self.connection.close()
-
-    def _leave_gate(self) -> None:
-        self._inside_gate = False
-        self.server.gate.leave(self._address)
+        if self._channels == 0 and self._opened:
+            self._connection.close()
 
     def _late(self) -> None:
-        if self._sessions == 0:
-            self.connection.abort()
-
-
-class _Channel(asyncssh.SSHServerChannel[bytes]):
-    """A channel that takes no environment."""
-
-    def _process_env_request(self, _: Any) -> bool:
-        return False
-
-
-def _channel(connection: asyncssh.SSHServerConnection) -> _Channel:
-    return _Channel(
-        connection,
-        asyncio.get_running_loop(),
-        allow_pty=False,
-        line_editor=False,
-        line_echo=False,
-        line_history=0,
-        max_line_length=0,
-        encoding=None,
-        errors="strict",
-        window=_WINDOW,
-        max_pktsize=_PACKET,
-    )
-
-
-class _Subsystem(asyncssh.SSHServerSession[bytes]):
-    """One channel: refuses all but the ``netconf`` subsystem, then carries a session."""
-
-    def __init__(self, login: _Login) -> None:
-        self._login = login
-        self._channel: asyncssh.SSHServerChannel[bytes]
-        self._peer: Peer | None = None
-
-    # -- asyncssh's side
-
-    def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
-        self._channel = chan
-
-    def subsystem_requested(self, subsystem: str) -> bool:
-        sessions = self._login.server.sessions
-        if subsystem != "netconf":
-            return False
-        if sessions.is_full:
-            sessions.refuse()
-            return False
-        return True
-
-    def session_started(self) -> None:
-        login = self._login
-        login.session_opened()
-        self._peer = login.server.sessions.open(
-            self, login.user, DOOR, login.source, login.hello_by
-        )
-
-    def data_received(self, data: bytes, datatype: int | None) -> None:
-        if self._peer is not None and datatype is None:
-            self._peer.data_received(data)
-
-    def eof_received(self) -> bool:
-        if self._peer is not None:
-            self._peer.eof_received()
-        return True
-
-    def pause_writing(self) -> None:
-        if self._peer is not None:
-            self._peer.pause_writing()
-
-    def resume_writing(self) -> None:
-        if self._peer is not None:
-            self._peer.resume_writing()
-
-    def connection_lost(self, _: Exception | None) -> None:
-        if self._peer is not None:
-            self._peer.connection_lost()
-        self._login.channel_closed()
-
-    # -- the session's side
-
-    def write(self, data: bytes) -> None:
-        self._channel.write(data)
-
-    def close(self) -> None:
-        self._channel.exit(0)
-
-    def abort(self) -> None:
-        self._channel.abort()
-
-    def pause_reading(self) -> None:
-        self._channel.pause_reading()
-
-    def resume_reading(self) -> None:
-        self._channel.resume_reading()
+        if self._opened:
+            return
+        if self._logged_in:
+            self.sessions.refuse(Reason.LATE_HELLO)
+        self._stranger.gone(Reason.LATE_HELLO)
+        self._connection.abort()

@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 from flowexport_mgmt.north.acceptor import Acceptor
 from flowexport_mgmt.north.listener import Stop
 from flowexport_mgmt.north.netconf.peer import Peer
+from flowexport_mgmt.north.netconf.refusals import Reason
 from flowexport_mgmt.north.netconf.sessions import Sessions
 from flowexport_mgmt.observe.log import LimitedLogger
 
@@ -36,16 +37,25 @@ class UnixServer:
         pid, uid, _gid = _CREDENTIALS.unpack(
             connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         )
-        if uid not in {0, os.geteuid()} or self._sessions.is_full:
-            refused = "refused process %d of user %s on the Unix socket"
-            _log.log(logging.WARNING, str(uid), refused, pid, _name(uid))
-            self._sessions.refuse()
-            connection.close()
+        if uid not in {0, os.geteuid()}:
+            self._refuse(connection, Reason.LOCAL_USER, pid, uid)
+            return
+        if self._sessions.is_full:
+            self._refuse(connection, Reason.SESSIONS, pid, uid)
             return
         loop = asyncio.get_running_loop()
         await loop.connect_accepted_socket(
             lambda: _Connection(self._sessions, _name(uid), f"pid {pid}"), connection
         )
+
+    def _refuse(self, connection: socket.socket, reason: Reason, pid: int, uid: int) -> None:
+        refused = "refused process %d of user %s on the Unix socket: %s"
+        words = "only root and the service's own user may use it"
+        if reason is Reason.SESSIONS:
+            words = "there are as many sessions as may be"
+        _log.log(logging.WARNING, f"{reason} {uid}", refused, pid, _name(uid), words)
+        self._sessions.refuse(reason)
+        connection.close()
 
 
 class _Connection(asyncio.Protocol):

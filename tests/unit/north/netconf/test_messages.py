@@ -31,13 +31,14 @@ LAUGHS = b"""<!DOCTYPE rpc [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]><rpc>&b;
         "<rpc/>".encode("utf-16"),
         b"<rpc>&nosuch;</rpc>",
         b"<!DOCTYPE rpc><rpc/>",
+        b"\xef\xbb\xbf<!DOCTYPE rpc [<!ENTITY a 'ha'>]><rpc b='&a;'/>",
         b'<?xml version="1.0"?><!-- a --><?p i?>\n<!DOCTYPE rpc SYSTEM "file:///etc/passwd"><rpc/>',
         LAUGHS,
         b"<a>" * 300 + b"</a>" * 300,
         b"<rpc/><rpc/>",
         b"<a:rpc/>",
     ],
-    ids=range(13),
+    ids=range(14),
 )
 def test_what_is_no_message_is_malformed(message: bytes) -> None:
     with pytest.raises(ManagementError) as caught:

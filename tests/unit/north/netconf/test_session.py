@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 from lxml import etree
 from tests.support.conditions import until
-from tests.support.netconf_client import BASE, NAMESPACES, hello, read_errors, rpc
+from tests.support.netconf_client import BASE, NAMESPACES, RawClient, hello, read_errors, rpc
 from tests.support.netconf_server import Server, running_server
 
-from flowexport_mgmt.wire.netconf import END_OF_MESSAGE, Framing, encode
+from flowexport_mgmt.north.netconf.refusals import Reason
+from flowexport_mgmt.wire.netconf import END_OF_MESSAGE, MAX_MESSAGE, Framing, encode
 
 GET = "<get-config><source><running/></source></get-config>"
 LOCK = "<lock><target><running/></target></lock>"
@@ -28,6 +30,13 @@ async def statistic(server: Server, name: str) -> int:
     client = await server.client()
     data = await client.data(STATISTICS)
     return int(data.findtext(f".//ncm:{name}", namespaces=NAMESPACES) or -1)
+
+
+async def send_all(client: RawClient, messages: Iterable[bytes]) -> None:
+    """Send messages no faster than the server takes them."""
+    for message in messages:
+        client.send(message)
+        await client.writer.drain()
 
 
 # -- hellos
@@ -83,6 +92,56 @@ async def test_a_client_that_says_nothing_is_closed(tmp_path: Path) -> None:
         assert await silent.closed()
         await talker.data(GET)  # who said hello in time may then be silent for longer
         await talker.close()
+
+
+async def test_an_idle_session_is_ended_and_its_locks_with_it(tmp_path: Path) -> None:
+    async with running_server(tmp_path, more="<idle-timeout>1</idle-timeout>") as server:
+        client = await server.client()
+        await client.ok(LOCK)
+        assert await client.closed()
+        await until(lambda: not server.datastore.sessions)
+        assert server.refusals[Reason.IDLE] == 1
+        await (await server.client()).ok(LOCK)
+
+
+async def test_an_idle_timeout_counts_for_the_sessions_that_are_there(server: Server) -> None:
+    client, other = await server.client(), await server.client()
+    edit = (
+        "<edit-config><target><running/></target><config><server"
+        " xmlns='urn:flowexport:flow-export-server'><netconf><idle-timeout>1</idle-timeout>"
+        "</netconf></server></config></edit-config>"
+    )
+    await client.ok(edit)
+    assert await other.closed()
+    assert await client.closed()
+
+
+async def test_a_message_that_is_too_large_closes_the_session(server: Server) -> None:
+    client = await server.client()
+    room = MAX_MESSAGE + 1 - (1 << 20)
+    try:
+        client.writer.write(b"\n#%d\n" % room + b" " * room)
+        await client.writer.drain()
+        client.writer.write(b"\n#%d\n" % (1 << 20))
+    except ConnectionError:
+        pass
+    assert await client.closed()
+    await until(lambda: not server.datastore.sessions)
+    assert server.refusals[Reason.OVERSIZED] == 1
+    assert server.refusals[Reason.MALFORMED] == 0
+
+
+async def test_large_requests_sent_ahead_are_not_all_held(server: Server) -> None:
+    """A client that sends more than is answered is read no further, whatever it sends."""
+    client = await server.client()
+    (session,) = server.datastore.sessions
+    padded = rpc(BIG + " " * (4 << 20))
+    count = 12
+    sending = asyncio.ensure_future(send_all(client, [padded] * count))
+    for _ in range(count):
+        assert etree.fromstring(await client.receive()).get("message-id") == "1"
+    await sending
+    assert session.in_rpcs == count
 
 
 async def test_a_second_hello_is_no_rpc(server: Server) -> None:

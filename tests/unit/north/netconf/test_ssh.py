@@ -17,9 +17,14 @@ from tests.support.netconf_server import HOST, Server, running_server
 from tests.support.ports import free_port
 
 from flowexport_mgmt.model.base import OperStatus
+from flowexport_mgmt.north.netconf.refusals import Reason
 from flowexport_mgmt.wire.netconf import END_OF_MESSAGE, Framing, encode
 
 GET = "<get-config><source><running/></source></get-config>"
+EDIT = (
+    "<edit-config><target><running/></target><config>"
+    f'<server xmlns="{FXS}"><netconf>{{}}</netconf></server></config></edit-config>'
+)
 
 
 async def connect(server: Server, **options: object) -> asyncssh.SSHClientConnection:
@@ -270,20 +275,67 @@ async def test_nothing_is_said_before_the_login(server: Server) -> None:
 async def test_strangers_are_bounded_before_the_key_exchange(tmp_path: Path) -> None:
     more = "<max-unauthenticated>4</max-unauthenticated>"
     async with running_server(tmp_path, more=more) as server:
-        strangers = [await asyncio.open_connection(HOST, server.port) for _ in range(2)]
-        for reader, _ in strangers:
+        strangers = [await asyncio.open_connection(HOST, server.port) for _ in range(3)]
+        for reader, _ in strangers[:2]:
             assert (await reader.readline()).startswith(b"SSH-2.0-")
-        refused, writer = await asyncio.open_connection(HOST, server.port)
-        assert await asyncio.wait_for(refused.read(), 10) == b""
-        writer.close()
-        assert server.datastore.rejected_sessions == 1
+        oldest, _ = strangers[0]
+        assert await asyncio.wait_for(oldest.read(), 10) == b""  # so that the third may speak
+        assert (await strangers[2][0].readline()).startswith(b"SSH-2.0-")
+        assert server.refusals[Reason.UNAUTHENTICATED] == 1
         for _, writer in strangers:
             writer.close()
         await until(lambda: server.datastore.rejected_sessions == 3)
+        assert server.refusals[Reason.FAILED_LOGIN] == 2
         connection = await connect(server)  # who logged in is no stranger any more
         others = [await connect(server) for _ in range(4)]
         for each in (connection, *others):
             each.close()
+
+
+async def test_fifty_sessions_at_once_from_one_address(server: Server) -> None:
+    connections = await asyncio.gather(*(connect(server) for _ in range(50)))
+    processes = await asyncio.gather(
+        *(c.create_process(subsystem="netconf", encoding=None) for c in connections)
+    )
+    for process in processes:
+        process.stdin.write(hello("1.1") + END_OF_MESSAGE + encode(rpc(GET), Framing.CHUNKED))
+    for process in processes:
+        await process.stdout.readuntil(END_OF_MESSAGE)
+        assert b"<data>" in await process.stdout.readuntil(b"\n##\n")
+    assert len(server.datastore.sessions) == 50
+    assert server.datastore.rejected_sessions == 0
+    for connection in connections:
+        connection.close()
+    await until(lambda: not server.datastore.sessions)
+
+
+async def test_a_source_whose_logins_fail_has_to_wait(tmp_path: Path) -> None:
+    more = "<max-failed-logins>3</max-failed-logins>"
+    async with running_server(tmp_path, more=more) as server:
+        stranger = asyncssh.generate_private_key("ssh-ed25519")
+        for _ in range(3):
+            with pytest.raises(asyncssh.PermissionDenied):
+                await connect(server, client_keys=[stranger])
+        await until(lambda: server.refusals[Reason.FAILED_LOGIN] == 3)
+        reader, writer = await asyncio.open_connection(HOST, server.port)
+        assert await asyncio.wait_for(reader.read(), 10) == b""
+        writer.close()
+        assert server.refusals[Reason.BLOCKED_SOURCE] == 1
+        local = await server.client()
+        await local.ok(EDIT.format("<max-failed-logins>1000</max-failed-logins>"))
+        (await connect(server)).close()
+
+
+async def test_connections_without_sessions_are_bounded_too(tmp_path: Path) -> None:
+    async with running_server(tmp_path, more="<max-sessions>2</max-sessions>") as server:
+        connections = [await connect(server) for _ in range(2)]
+        with pytest.raises((asyncssh.DisconnectError, asyncssh.ChannelOpenError)):
+            await (await connect(server)).create_process(subsystem="netconf")
+        assert server.refusals[Reason.SESSIONS] == 1
+        connections[0].close()
+        await connections[0].wait_closed()
+        (await connect(server)).close()
+        connections[1].close()
 
 
 @pytest.mark.parametrize("logged_in", [False, True])
@@ -297,6 +349,9 @@ async def test_login_and_hello_have_a_time_limit(tmp_path: Path, *, logged_in: b
             await asyncio.wait_for(reader.read(), 10)
             assert reader.at_eof()
             writer.close()
+        await until(lambda: server.refusals[Reason.LATE_HELLO] == 1)
+        assert server.datastore.rejected_sessions == 1
+        assert server.refusals[Reason.FAILED_LOGIN] == 0
 
 
 async def test_a_session_past_the_limit_is_refused(tmp_path: Path) -> None:
@@ -306,6 +361,7 @@ async def test_a_session_past_the_limit_is_refused(tmp_path: Path) -> None:
         with pytest.raises(asyncssh.ChannelOpenError):
             await connection.create_process(subsystem="netconf")
         connection.close()
+        assert server.refusals[Reason.SESSIONS] == 1
 
 
 async def test_a_client_that_tries_many_keys_is_sent_away(server: Server) -> None:
@@ -381,17 +437,13 @@ async def test_a_damaged_host_key_closes_only_this_door(tmp_path: Path) -> None:
         assert reason is not None
         assert str(path) in reason
         local = await server.client()
-        edit = (
-            "<edit-config><target><running/></target><config>"
-            f'<server xmlns="{FXS}"><netconf>{{}}</netconf></server></config></edit-config>'
-        )
-        await local.ok(edit.format("<max-sessions>9</max-sessions>"))
+        await local.ok(EDIT.format("<max-sessions>9</max-sessions>"))
         other = f"<ssh><port>{free_port()}</port></ssh>"
-        (error,) = await local.errors(edit.format(other))
+        (error,) = await local.errors(EDIT.format(other))
         assert error["path"] == "/fxs:server/fxs:netconf/fxs:ssh"
         assert str(path) in error["message"]
         path.unlink()
-        await local.ok(edit.format(other))
+        await local.ok(EDIT.format(other))
         assert await ssh_state(server) == (OperStatus.UP, None)
 
 
