@@ -18,6 +18,10 @@ NAMESPACES = {
     "fe": FE,
     "fxs": FXS,
     "ncm": "urn:ietf:params:xml:ns:yang:ietf-netconf-monitoring",
+    "ncds": "urn:ietf:params:xml:ns:yang:ietf-netconf-nmda",
+    "ds": "urn:ietf:params:xml:ns:yang:ietf-datastores",
+    "or": "urn:ietf:params:xml:ns:yang:ietf-origin",
+    "ncwd": "urn:ietf:params:xml:ns:yang:ietf-netconf-with-defaults",
     "yl": "urn:ietf:params:xml:ns:yang:ietf-yang-library",
 }
 _PATIENCE = 10.0

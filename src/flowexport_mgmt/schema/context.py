@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sysconfig
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,7 +28,13 @@ _STANDARD_MODULES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("iana-if-type", ()),
     ("ietf-netconf", NETCONF_FEATURES),
     ("ietf-netconf-monitoring", ()),
+    ("ietf-netconf-with-defaults", ()),
+    ("ietf-origin", ()),
+    ("ietf-netconf-nmda", ("origin", "with-defaults")),
 )
+
+_INTERNAL = frozenset(("yang", "ietf-yang-schema-mount"))
+"""Modules that libyang implements in every context for its own use; nothing of them is served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +121,7 @@ class SchemaContext:
         """The top data nodes by their XML names (``{namespace}name``)."""
         return {
             node.tag: node
-            for module in self.context
+            for module in self._served
             if module.cdata.implemented
             for node in children_of(self, NULL, module.cdata.compiled)
         }
@@ -147,8 +153,12 @@ class SchemaContext:
 
     @cached_property
     def modules(self) -> tuple[ModuleInfo, ...]:
-        """All modules of the context, for hello, yang-library and netconf-monitoring."""
-        return tuple(self._describe(module) for module in self.context)
+        """All modules that are served, for hello, yang-library and netconf-monitoring."""
+        return tuple(self._describe(module) for module in self._served)
+
+    @property
+    def _served(self) -> Iterator[libyang.Module]:
+        return (module for module in self.context if module.name() not in _INTERNAL)
 
     def _describe(self, module: libyang.Module) -> ModuleInfo:
         deviated = module.cdata.deviated_by
@@ -170,7 +180,7 @@ class SchemaContext:
 
     def module_text(self, name: str, revision: str = "") -> str | None:
         """Give a module as YANG, or None when the context has no such module (get-schema)."""
-        for module in self.context:
+        for module in self._served:
             if module.name() != name or revision not in ("", library.text(module.cdata.revision)):
                 continue
             file = find_module(name)

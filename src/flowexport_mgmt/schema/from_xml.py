@@ -55,6 +55,7 @@ class _Reader:
     def __init__(self, schema: SchemaContext, *, operations: bool) -> None:
         self.findings = Findings()
         self._schema = schema
+        self._operations = operations
         self._attributes = AttributeReader(schema, self.findings, allowed=operations)
 
     def children(
@@ -165,7 +166,16 @@ class _Reader:
         if schema.is_list:
             place = schema.place(path, (), value)
         attributes = self._attributes.read(element, schema, place, within)
+        if self._attributes.is_default(element, schema, place, value, attributes.operation):
+            return self._unset(schema, place, value)
         return EditNode(schema, place, attributes.operation, (), value, attributes.insertion)
+
+    def _unset(self, schema: SchemaNode, place: str, value: str | None) -> EditNode | None:
+        """Give a leaf back to the schema; a whole configuration just does not set it."""
+        if not self._operations:
+            return None
+        kept = value if schema.is_list else None
+        return EditNode(schema, place, Operation.REMOVE, (), kept)
 
     def _check_no_children(self, element: etree._Element, path: str) -> None:
         for child in element:

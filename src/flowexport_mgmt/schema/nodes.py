@@ -134,6 +134,17 @@ class SchemaNode:
         typed = self._typed
         return int(typed.min), (0 if typed.max == 0xFFFFFFFF else int(typed.max))
 
+    @cached_property
+    def defaults(self) -> tuple[str, ...]:
+        """The canonical values that a leaf or leaf-list has when nobody sets it."""
+        typed, context = self._typed, self._context.pointer
+        if self.kind is Kind.LEAF:
+            values = [typed.dflt] if typed.dflt else []
+        else:
+            count = ffi.cast("uint64_t *", typed.dflts)[-1] if typed.dflts else 0
+            values = [typed.dflts[i] for i in range(count)]
+        return tuple(text(lib.lyd_value_get_canonical(context, value)) for value in values)
+
     @property
     def _typed(self) -> Any:
         return ffi.cast(f"struct lysc_node_{_STRUCTS[self.kind]} *", self.pointer)

@@ -18,6 +18,7 @@ from flowexport_mgmt.schema.paths import quote
 
 __all__ = ["Defaults", "Format", "Node", "Tree"]
 
+_NO_STATE = lib.LYD_IMPLICIT_NO_STATE
 _COPY = lib.LYD_DUP_RECURSIVE | lib.LYD_DUP_WITH_FLAGS
 
 
@@ -29,12 +30,16 @@ class Format(enum.Enum):
 
 
 class Defaults(enum.Enum):
-    """Which default values are printed (RFC 6243, section 3)."""
+    """Which default values are printed (RFC 6243, section 3).
+
+    In the basic mode *explicit* a value that somebody set is no default, even if it is the one of
+    the schema, so that it is not tagged as one.
+    """
 
     EXPLICIT = lib.LYD_PRINT_WD_EXPLICIT
     TRIM = lib.LYD_PRINT_WD_TRIM
     REPORT_ALL = lib.LYD_PRINT_WD_ALL
-    REPORT_ALL_TAGGED = lib.LYD_PRINT_WD_ALL_TAG
+    REPORT_ALL_TAGGED = lib.LYD_PRINT_WD_IMPL_TAG
 
 
 class Tree:
@@ -171,6 +176,13 @@ class Tree:
         result = lib.lyd_merge_siblings(out, other._root, lib.LYD_MERGE_WITH_FLAGS)
         library.check(self.schema.pointer, result, "merging")
         self._root = out[0]
+
+    def add_defaults(self) -> None:
+        """Add the values of the schema where nothing is set, as validation does."""
+        root = ffi.new("struct lyd_node **", self._root)
+        result = lib.lyd_new_implicit_all(root, self.schema.pointer, _NO_STATE, NULL)
+        self._root = root[0]
+        library.check(self.schema.pointer, result, "adding defaults")
 
     def validate(self) -> None:
         """Validate the configuration, adding defaults and deleting what a ``when`` now rules out.

@@ -1,4 +1,8 @@
-"""The attributes of an edit: operation (RFC 6241, section 7.2) and insertion (RFC 7950, 7.8.6)."""
+"""The attributes of an edit.
+
+Those are the operation (RFC 6241, section 7.2), the place in a list (RFC 7950, section 7.8.6), and
+the tag of a value that is the schema's (RFC 6243, section 6).
+"""
 
 from __future__ import annotations
 
@@ -16,10 +20,13 @@ from flowexport_mgmt.schema.paths import parse_predicates
 from flowexport_mgmt.schema.values import canonical_xml
 
 NETCONF = "urn:ietf:params:xml:ns:netconf:base:1.0"
+WITH_DEFAULTS = "urn:ietf:params:xml:ns:yang:ietf-netconf-with-defaults"
 YANG = "urn:ietf:params:xml:ns:yang:1"
 
 _OPERATION = f"{{{NETCONF}}}operation"
 _INSERT, _KEY, _VALUE = (f"{{{YANG}}}{name}" for name in ("insert", "key", "value"))
+_DEFAULT = f"{{{WITH_DEFAULTS}}}default"
+_TRUTH = {"true": True, "1": True, "false": False, "0": False}
 _KNOWN = {_OPERATION, _INSERT, _KEY, _VALUE}
 
 
@@ -54,6 +61,8 @@ class AttributeReader:
         if not element.attrib:
             return Attributes()
         for name in map(str, element.attrib):
+            if name == _DEFAULT and schema.is_term and not schema.is_key:
+                continue
             if name not in _KNOWN or not self._allowed:
                 self._note(ErrorTag.UNKNOWN_ATTRIBUTE, "unknown attribute", name, schema, path)
         if not self._allowed:
@@ -68,6 +77,28 @@ class AttributeReader:
                 path,
             )
         return Attributes(operation, self._insertion(element, schema, path))
+
+    def is_default(
+        self,
+        element: etree._Element,
+        schema: SchemaNode,
+        path: str,
+        value: str | None,
+        operation: Operation | None,
+    ) -> bool:
+        """Tell whether a leaf is tagged as holding the value of the schema; it must do so then."""
+        tag = element.get(_DEFAULT)
+        if tag is None:
+            return False
+        if tag not in _TRUTH:
+            self._note(ErrorTag.BAD_ATTRIBUTE, "neither true nor false", _DEFAULT, schema, path)
+        elif operation in DELETING:
+            message = f"a value of the schema with the operation {operation}"
+            self._note(ErrorTag.BAD_ATTRIBUTE, message, _DEFAULT, schema, path)
+        elif _TRUTH[tag] and value not in schema.defaults:
+            message = f"{value!r} is tagged as the value of the schema and is not"
+            self._findings.add(ErrorTag.INVALID_VALUE, message, path=path)
+        return _TRUTH.get(tag, False)
 
     def check_key(
         self, element: etree._Element, key: SchemaNode, path: str, entry: Attributes

@@ -8,7 +8,7 @@ from typing import Any
 from flowexport_mgmt.schema.context import ModuleInfo, SchemaContext
 
 _SET = "all"
-_DATASTORES = ("running", "candidate", "operational")
+_DATASTORES = ("running", "candidate", "intended", "operational")
 
 
 def yang_library(schema: SchemaContext) -> dict[str, Any]:

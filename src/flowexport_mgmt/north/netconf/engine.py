@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from typing import Final
 
 from flowexport_mgmt.datastore import Datastore, Session
 from flowexport_mgmt.errors import ErrorTag, ErrorType, Fault, ManagementError
-from flowexport_mgmt.north.netconf import documents, names, parameters
-from flowexport_mgmt.north.netconf.operations import OPERATIONS, Call, OperationRow
+from flowexport_mgmt.north.netconf import documents, names, nmda, operations, parameters
+from flowexport_mgmt.north.netconf.calls import Call, OperationRow
 from flowexport_mgmt.north.netconf.reading import Reader
 from flowexport_mgmt.north.netconf.replies import Errors, Reply
 from flowexport_mgmt.north.netconf.rpc import Envelope, Rpc, is_rpc
 
 _log = logging.getLogger(__name__)
+
+
+_OPERATIONS: Final = {**operations.OPERATIONS, **nmda.OPERATIONS}
 
 
 @dataclass(slots=True)
@@ -76,10 +80,9 @@ class Engine:
     async def _carry_out(self, session: Session, rpc: Rpc) -> tuple[Reply, bool]:
         try:
             row = self._row(rpc)
-            taken = parameters.check(
-                rpc.operation, row.parameters, self._datastore.schema.namespaces
-            )
-            call = Call(session, self._datastore, self._reader, taken)
+            namespaces = self._datastore.schema.namespaces
+            taken = parameters.check(rpc.operation, row.parameters, namespaces, row.repeated)
+            call = Call(session, self._datastore, self._reader, rpc.operation, taken)
             return await row.run(call), row.ends_session
         except ManagementError as error:
             return self._errors(session, error.faults), False
@@ -92,7 +95,7 @@ class Engine:
 
     def _row(self, rpc: Rpc) -> OperationRow:
         tag = str(rpc.operation.tag)
-        row = OPERATIONS.get(tag)
+        row = _OPERATIONS.get(tag)
         if row is not None:
             return row
         if names.namespace_of(tag) not in self._datastore.schema.namespaces:

@@ -11,8 +11,8 @@ from lxml import etree
 from flowexport_mgmt.north.netconf import names
 from flowexport_mgmt.north.netconf.selection import Selection, merge
 
-_ANY_NAMESPACE: Final = frozenset({"", names.BASE})
-"""A filter element in no namespace, or in the one it inherits from the rpc, matches in all."""
+_ANY_NAMESPACE: Final = frozenset({"", names.BASE, names.NMDA})
+"""A filter element in no namespace, or in one that it inherits from the rpc, matches in all."""
 
 
 @dataclass(frozen=True, slots=True)

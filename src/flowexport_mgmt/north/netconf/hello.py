@@ -24,6 +24,7 @@ _WORKING: Final = (
     "validate:1.1",
     "xpath:1.0",
 )
+_DEFAULTS: Final = "basic-mode=explicit&also-supported=report-all,report-all-tagged,trim"
 _YANG_LIBRARY_REVISION: Final = "2019-01-04"
 
 
@@ -40,6 +41,8 @@ def capabilities(modules: Iterable[ModuleInfo], content_id: str) -> tuple[str, .
         BASE_1_0,
         BASE_1_1,
         *(f"{_CAPABILITY}:{name}" for name in _WORKING),
+        f"{_CAPABILITY}:with-defaults:1.0?{_DEFAULTS}",
+        f"{_CAPABILITY}:with-operational-defaults:1.0?{_DEFAULTS}",
         f"{_CAPABILITY}:yang-library:1.1?{library}",
         f"{_CAPABILITY}:yang-library:1.0?{older}",
         *(_module_capability(module) for module in modules if module.implemented),

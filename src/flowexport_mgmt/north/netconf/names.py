@@ -8,6 +8,10 @@ from lxml import etree
 
 BASE: Final = "urn:ietf:params:xml:ns:netconf:base:1.0"
 MONITORING: Final = "urn:ietf:params:xml:ns:yang:ietf-netconf-monitoring"
+WITH_DEFAULTS: Final = "urn:ietf:params:xml:ns:yang:ietf-netconf-with-defaults"
+NMDA: Final = "urn:ietf:params:xml:ns:yang:ietf-netconf-nmda"
+DATASTORES: Final = "urn:ietf:params:xml:ns:yang:ietf-datastores"
+ORIGIN: Final = "urn:ietf:params:xml:ns:yang:ietf-origin"
 YANG: Final = "urn:ietf:params:xml:ns:yang:1"
 XML: Final = "http://www.w3.org/XML/1998/namespace"
 

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Final
 from xml.sax.saxutils import escape
 
-from flowexport_mgmt.datastore import (
-    Datastore,
-    EditOptions,
-    ErrorOption,
-    Session,
-    Store,
-    TestOption,
-)
+from flowexport_mgmt.datastore import EditOptions, ErrorOption, Store, TestOption
 from flowexport_mgmt.errors import ErrorTag, ManagementError
 from flowexport_mgmt.north.netconf import names, parameters
+from flowexport_mgmt.north.netconf.calls import Call, OperationRow
+from flowexport_mgmt.north.netconf.filter_parameters import filter_of
 from flowexport_mgmt.north.netconf.names import base
-from flowexport_mgmt.north.netconf.parameters import Parameters
-from flowexport_mgmt.north.netconf.reading import Reader
 from flowexport_mgmt.north.netconf.replies import Data, Ok, Output, Reply
 from flowexport_mgmt.schema.edits import EditNode, Operation
 from flowexport_mgmt.schema.from_xml import edits_from_xml
+from flowexport_mgmt.schema.tree import Defaults
 
 
 class DefaultOperation(enum.StrEnum):
@@ -34,40 +27,21 @@ class DefaultOperation(enum.StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A request whose parameters have been checked, and what it works on."""
-
-    session: Session
-    datastore: Datastore
-    reader: Reader
-    parameters: Parameters
-
-
-@dataclass(frozen=True, slots=True)
-class OperationRow:
-    """An operation: what carries it out, and its parameters with whether each must be given.
-
-    ``ends_session`` has the session closed once the reply is on its way.
-    """
-
-    run: Callable[[Call], Awaitable[Reply]]
-    parameters: Mapping[str, bool] = field(default_factory=dict)
-    ends_session: bool = False
-
-
 async def get(call: Call) -> Reply:
     """Read configuration and state (RFC 6241, section 7.7)."""
-    chosen = parameters.filter_of(call.parameters)
-    document = await call.reader.operational(("/",) if chosen is None else chosen.paths)
+    chosen = filter_of(call.parameters)
+    defaults = parameters.defaults(call.parameters) or Defaults.EXPLICIT
+    paths = ("/",) if chosen is None else chosen.paths
+    document = await call.reader.operational(paths, defaults)
     return Data(document.filtered(chosen))
 
 
 async def get_config(call: Call) -> Reply:
     """Read a configuration datastore (RFC 6241, section 7.1)."""
     source = parameters.store(call.parameters["source"])
-    chosen = parameters.filter_of(call.parameters)
-    return Data(call.reader.configuration(source).filtered(chosen))
+    chosen = filter_of(call.parameters)
+    defaults = parameters.defaults(call.parameters) or Defaults.EXPLICIT
+    return Data(call.reader.configuration(source, defaults).filtered(chosen))
 
 
 async def edit_config(call: Call) -> Reply:
@@ -88,7 +62,11 @@ async def edit_config(call: Call) -> Reply:
 async def copy_config(call: Call) -> Reply:
     """Replace a whole datastore (RFC 6241, section 7.3)."""
     target = parameters.store(call.parameters["target"])
-    await call.datastore.copy(call.session, target, _source(call))
+    source, defaults = _source(call), parameters.defaults(call.parameters)
+    if isinstance(source, Store) and defaults in (Defaults.REPORT_ALL, Defaults.TRIM):
+        shown = call.reader.configuration(source, defaults).data
+        source = edits_from_xml(call.datastore.schema, shown, operations=False)
+    await call.datastore.copy(call.session, target, source)
     return Ok()
 
 
@@ -168,9 +146,13 @@ def _source(call: Call) -> Store | tuple[EditNode, ...]:
     return parameters.store(source)
 
 
+_WITH_DEFAULTS: Final = f"{{{names.WITH_DEFAULTS}}}with-defaults"
+
 OPERATIONS: Final[Mapping[str, OperationRow]] = {
-    base("get"): OperationRow(get, {"filter": False}),
-    base("get-config"): OperationRow(get_config, {"source": True, "filter": False}),
+    base("get"): OperationRow(get, {"filter": False, _WITH_DEFAULTS: False}),
+    base("get-config"): OperationRow(
+        get_config, {"source": True, "filter": False, _WITH_DEFAULTS: False}
+    ),
     base("edit-config"): OperationRow(
         edit_config,
         {
@@ -181,7 +163,9 @@ OPERATIONS: Final[Mapping[str, OperationRow]] = {
             "config": True,
         },
     ),
-    base("copy-config"): OperationRow(copy_config, {"target": True, "source": True}),
+    base("copy-config"): OperationRow(
+        copy_config, {"target": True, "source": True, _WITH_DEFAULTS: False}
+    ),
     base("delete-config"): OperationRow(delete_config, {"target": True}),
     base("lock"): OperationRow(lock, {"target": True}),
     base("unlock"): OperationRow(unlock, {"target": True}),

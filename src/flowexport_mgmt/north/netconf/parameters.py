@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
-from itertools import islice
+from collections.abc import Container, Mapping
 from typing import Final, TypeVar
 
 from lxml import etree
@@ -12,23 +11,33 @@ from lxml import etree
 from flowexport_mgmt.datastore import Store
 from flowexport_mgmt.errors import ErrorTag, ErrorType, ManagementError
 from flowexport_mgmt.north.netconf import names
-from flowexport_mgmt.north.netconf.filters import FilterNode
 from flowexport_mgmt.north.netconf.names import base
-from flowexport_mgmt.north.netconf.reading import Filter
-from flowexport_mgmt.north.netconf.xpath import XPathFilter
+from flowexport_mgmt.schema.tree import Defaults
 
 Parameters = Mapping[str, etree._Element]
 """The elements below an operation by local name; checked against what the operation takes."""
 
-MAX_FILTER: Final = 4096
-"""The most elements that a subtree filter may have: each is matched against all of the data."""
+SERVED: Final = frozenset({"running", "candidate", "intended", "operational"})
+"""The datastores that can be read, by the names of their identities."""
 
 _MAX_UINT32: Final = 0xFFFFFFFF
 _Choice = TypeVar("_Choice", bound=enum.StrEnum)
 
 
+class WithDefaults(enum.StrEnum):
+    """How values of the schema are shown (RFC 6243, section 3)."""
+
+    EXPLICIT = "explicit"
+    TRIM = "trim"
+    REPORT_ALL = "report-all"
+    REPORT_ALL_TAGGED = "report-all-tagged"
+
+
 def check(
-    operation: etree._Element, taken: Mapping[str, bool], namespaces: Mapping[str, str]
+    operation: etree._Element,
+    taken: Mapping[str, bool],
+    namespaces: Mapping[str, str],
+    repeated: Container[str] = (),
 ) -> Parameters:
     """Check the parameters of an operation against those that it takes.
 
@@ -37,8 +46,10 @@ def check(
 
     Args:
         operation: the element of the operation.
-        taken: for each parameter whether it must be given.
+        taken: for each parameter whether it must be given; one of another module is named in
+            Clark notation.
         namespaces: the modules known, by namespace.
+        repeated: those that may be given several times; see :func:`all_of`.
 
     Raises:
         ManagementError: every fault: ``unknown-namespace``, ``unknown-element``, ``bad-element``
@@ -52,15 +63,20 @@ def check(
         theirs = names.namespace_of(str(element.tag)) or namespace
         if theirs not in namespaces:
             faults.append(unknown_namespace(element))
-        elif theirs != namespace or name not in taken:
+        elif (name if theirs == namespace else f"{{{theirs}}}{name}") not in taken:
             faults.append(unknown_element(element))
-        elif name in found:
+        elif name in found and name not in repeated:
             faults.append(fault(ErrorTag.BAD_ELEMENT, f"{name} is given twice", element=name))
         else:
             found[name] = element
     faults += [missing(name) for name, needed in taken.items() if needed and name not in found]
     raise_all(faults)
     return found
+
+
+def all_of(operation: etree._Element, name: str) -> list[etree._Element]:
+    """Give every instance of a parameter that may be given several times."""
+    return [e for e in operation if names.local_name(str(e.tag)) == name]
 
 
 def raise_all(errors: list[ManagementError]) -> None:
@@ -99,12 +115,50 @@ def unknown_namespace(element: etree._Element) -> ManagementError:
 
 
 def store(parameter: etree._Element) -> Store:
-    """Read the datastore that ``target`` or ``source`` names."""
+    """Read the datastore that ``target`` or ``source`` names, in the way of RFC 8526 too."""
     chosen = only_child(parameter)
     name = names.local_name(str(chosen.tag))
+    if chosen.tag == f"{{{names.NMDA}}}datastore":
+        return writable(chosen)
     if chosen.tag != base(name) or name not in set(Store):
         raise unknown_element(chosen)
     return Store(name)
+
+
+def datastore(element: etree._Element) -> str:
+    """Read the identity of a datastore (RFC 8342) and give its name.
+
+    Raises:
+        ManagementError: ``invalid-value`` for one that is not served.
+    """
+    name = identity(element, names.DATASTORES)
+    if name not in SERVED:
+        raise fault(
+            ErrorTag.INVALID_VALUE,
+            f"there is no datastore {text(element)!r}; those are {', '.join(sorted(SERVED))}",
+            element=names.local_name(str(element.tag)),
+        )
+    return name
+
+
+def writable(element: etree._Element) -> Store:
+    """Read the identity of a datastore that can be written.
+
+    Raises:
+        ManagementError: ``invalid-value`` for any other.
+    """
+    name = datastore(element)
+    if name not in set(Store):
+        message = f"the datastore {name} can only be read"
+        raise fault(ErrorTag.INVALID_VALUE, message, element=names.local_name(str(element.tag)))
+    return Store(name)
+
+
+def identity(element: etree._Element, namespace: str) -> str:
+    """Give the name of an identity of one module; empty where it is of another."""
+    prefix, colon, name = text(element).rpartition(":")
+    scope = element.nsmap.get(prefix if colon else None)
+    return name if scope == namespace else ""
 
 
 def only_child(parameter: etree._Element) -> etree._Element:
@@ -131,6 +185,12 @@ def choice(parameters: Parameters, name: str, kind: type[_Choice]) -> _Choice | 
     return kind(value)
 
 
+def defaults(parameters: Parameters) -> Defaults | None:
+    """Read ``with-defaults`` (RFC 6243, section 4.5); None where it is not given."""
+    mode = choice(parameters, "with-defaults", WithDefaults)
+    return None if mode is None else Defaults[mode.name]
+
+
 def number(element: etree._Element) -> int:
     """Read an unsigned integer of 32 bits."""
     value, name = text(element), names.local_name(str(element.tag))
@@ -145,41 +205,13 @@ def text(element: etree._Element) -> str:
     return (element.text or "").strip()
 
 
-def filter_of(parameters: Parameters) -> Filter | None:
-    """Read the ``filter`` parameter; None where there is none.
-
-    Raises:
-        ManagementError: ``bad-attribute`` for a type that is neither subtree nor xpath and for a
-            bad expression, ``missing-attribute`` for an xpath filter without ``select``,
-            ``too-big``.
-    """
-    element = parameters.get("filter")
+def boolean(parameters: Parameters, name: str) -> bool | None:
+    """Read a boolean; None where it is not given."""
+    element = parameters.get(name)
     if element is None:
         return None
-    kind = _attribute(element, "type") or "subtree"
-    if kind == "subtree":
-        if next(islice(element.iterdescendants(), MAX_FILTER, None), None) is not None:
-            message = f"a filter has at most {MAX_FILTER} elements"
-            raise fault(ErrorTag.TOO_BIG, message, element="filter")
-        return FilterNode.read(element)
-    if kind != "xpath":
-        raise fault(
-            ErrorTag.BAD_ATTRIBUTE,
-            f"a filter is of type subtree or xpath, not {kind!r}",
-            element="filter",
-            bad_attribute="type",
-        )
-    expression = _attribute(element, "select")
-    if expression is None:
-        raise fault(
-            ErrorTag.MISSING_ATTRIBUTE,
-            "an xpath filter needs the attribute select",
-            element="filter",
-            bad_attribute="select",
-        )
-    return XPathFilter(expression, element.nsmap)
-
-
-def _attribute(element: etree._Element, name: str) -> str | None:
-    value = element.get(name, element.get(base(name)))
-    return None if value is None else str(value)
+    value = text(element)
+    if value not in ("true", "false"):
+        message = f"{name}: {value!r} is neither true nor false"
+        raise fault(ErrorTag.INVALID_VALUE, message, element=name)
+    return value == "true"

@@ -13,7 +13,7 @@ from flowexport_mgmt.datastore import Datastore, Store
 from flowexport_mgmt.north.netconf.selection import Keys, Selection, prune
 from flowexport_mgmt.schema.context import SchemaContext
 from flowexport_mgmt.schema.nodes import Kind, SchemaNode
-from flowexport_mgmt.schema.tree import Format, Tree
+from flowexport_mgmt.schema.tree import Defaults, Format, Tree
 
 _TRUSTED: Final = etree.XMLParser(huge_tree=True, resolve_entities=False, no_network=True)
 
@@ -48,7 +48,7 @@ class Document:
         selection = chosen.select(self.data)
         if selection is None:
             return self.xml
-        return b"".join(_print(element) for element in prune(self.data, selection, self.keys))
+        return print_all(prune(self.data, selection, self.keys))
 
 
 class Reader:
@@ -59,22 +59,34 @@ class Reader:
         self._keys = list_keys(datastore.schema)
         self._running: tuple[int, Document] | None = None
 
-    def configuration(self, store: Store) -> Document:
+    def configuration(self, store: Store, defaults: Defaults = Defaults.EXPLICIT) -> Document:
         """Print a configuration datastore."""
-        if store is not Store.RUNNING:
-            return self._printed(self._datastore.read(store))
+        if defaults is not Defaults.EXPLICIT or store is not Store.RUNNING:
+            return self._printed(self._with_defaults(store, defaults), defaults)
         commit = self._datastore.record.id
         if self._running is None or self._running[0] != commit:
             self._running = (commit, self._printed(self._datastore.read(store)))
         return self._running[1]
 
-    async def operational(self, paths: Sequence[str]) -> Document:
+    async def operational(
+        self, paths: Sequence[str], defaults: Defaults = Defaults.EXPLICIT
+    ) -> Document:
         """Print the configuration with the state at, above and below the given schema paths."""
-        return self._printed(await self._datastore.operational(paths))
+        return self._printed(await self._datastore.operational(paths), defaults)
 
-    def _printed(self, tree: Tree) -> Document:
+    def _with_defaults(self, store: Store, defaults: Defaults) -> Tree:
+        """Give a datastore with the values of the schema; only running has them all the time."""
+        tree = self._datastore.read(store)
+        if store is Store.RUNNING or defaults in (Defaults.EXPLICIT, Defaults.TRIM):
+            return tree
+        with tree:  # what an edit left of old defaults need not hold any more
+            explicit = Tree.parse(self._datastore.schema, tree.print(Format.XML), Format.XML)
+        explicit.add_defaults()
+        return explicit
+
+    def _printed(self, tree: Tree, defaults: Defaults = Defaults.EXPLICIT) -> Document:
         with tree:
-            return Document(tree.print(Format.XML), self._keys)
+            return Document(tree.print(Format.XML, defaults), self._keys)
 
 
 def list_keys(schema: SchemaContext) -> Keys:
@@ -97,5 +109,6 @@ def _tag(node: SchemaNode) -> str:
     return f"{{{node.namespace}}}{node.name}"
 
 
-def _print(element: etree._Element) -> bytes:
-    return etree.tostring(element, encoding="UTF-8", with_tail=False)
+def print_all(elements: Iterable[etree._Element]) -> bytes:
+    """Print elements one after the other."""
+    return b"".join(etree.tostring(e, encoding="UTF-8", with_tail=False) for e in elements)

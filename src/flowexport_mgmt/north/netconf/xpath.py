@@ -8,14 +8,14 @@ root is made to start at a variable that holds the wrapper.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Final
 
 from lxml import etree
 
-from flowexport_mgmt.errors import ErrorTag, ErrorType, ManagementError
+from flowexport_mgmt.errors import ErrorTag, ManagementError
 from flowexport_mgmt.north.netconf.selection import Selection, select_subtrees
 
 MAX_LENGTH: Final = 4096
@@ -46,12 +46,18 @@ class XPathFilter:
     """An expression that is ready to be evaluated.
 
     Raises:
-        ManagementError: ``bad-attribute`` for an expression that is too long or not XPath.
+        ManagementError: what ``blame`` makes of an expression that is too long or not XPath.
     """
 
-    def __init__(self, expression: str, prefixes: Mapping[str | None, str]) -> None:
+    def __init__(
+        self,
+        expression: str,
+        prefixes: Mapping[str | None, str],
+        blame: Callable[[str], ManagementError],
+    ) -> None:
+        self._blame = blame
         if len(expression) > MAX_LENGTH:
-            raise _bad_select(f"the expression is longer than {MAX_LENGTH} characters")
+            raise blame(f"the expression is longer than {MAX_LENGTH} characters")
         tokens = list(_read(expression))
         self.paths = _top_nodes(tokens)
         """The top nodes that it may reach, as schema paths without prefixes."""
@@ -59,21 +65,21 @@ class XPathFilter:
         try:
             self._evaluate = etree.XPath(_rooted(tokens), namespaces=scope, regexp=False)
         except etree.XPathSyntaxError as error:
-            raise _bad_select(str(error)) from error
+            raise blame(str(error)) from error
 
     def select(self, data: etree._Element) -> Selection | None:
         """Evaluate against the children of ``data``; None selects everything.
 
         Raises:
-            ManagementError: ``bad-attribute`` for a prefix that is not in scope of the filter
-                element and for an unknown function or variable, ``invalid-value`` for a result
-                that is not a set of nodes.
+            ManagementError: as above for a prefix that is not in scope of the filter element and
+                for an unknown function or variable; ``invalid-value`` for a result that is not a
+                set of nodes.
         """
         variables: dict[str, Any] = {_ROOT: [data]}
         try:
             found = self._evaluate(data, **variables)
         except etree.XPathError as error:
-            raise _bad_select(str(error)) from error
+            raise self._blame(str(error)) from error
         if not isinstance(found, list):
             raise ManagementError.single(
                 ErrorTag.INVALID_VALUE, "the expression does not return a set of nodes"
@@ -149,12 +155,3 @@ def _element(found: object) -> etree._Element | None:
         return found
     parent = getattr(found, "getparent", lambda: None)()
     return parent if isinstance(parent, etree._Element) else None
-
-
-def _bad_select(reason: str) -> ManagementError:
-    return ManagementError.single(
-        ErrorTag.BAD_ATTRIBUTE,
-        f"select: {reason}",
-        type=ErrorType.PROTOCOL,
-        info={"bad-attribute": "select", "bad-element": "filter"},
-    )

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from flowexport_mgmt.errors import ErrorTag, ManagementError
+from flowexport_mgmt.north.netconf.filter_parameters import filter_of
 from flowexport_mgmt.north.netconf.filters import FilterNode
 from flowexport_mgmt.north.netconf.names import BASE
-from flowexport_mgmt.north.netconf.reading import Document
+from flowexport_mgmt.north.netconf.reading import Document, Filter
 from flowexport_mgmt.north.netconf.selection import Keys
-from flowexport_mgmt.north.netconf.xpath import XPathFilter
 
 R, S = "urn:r", "urn:s"
 XML = (
@@ -37,8 +37,15 @@ def subtree(content: str) -> str:
 
 
 def xpath(expression: str) -> str:
-    chosen = XPathFilter(expression, {"r": R, "s": S, None: BASE})
-    return plain(DOCUMENT.filtered(chosen))
+    return plain(DOCUMENT.filtered(read_xpath(expression)))
+
+
+def read_xpath(expression: str) -> Filter | None:
+    """Read the filter parameter of an rpc that holds an expression."""
+    element = etree.Element(f"{{{BASE}}}filter", nsmap={"r": R, "s": S, None: BASE})
+    element.set("type", "xpath")
+    element.set("select", expression)
+    return filter_of({"filter": element})
 
 
 def plain(xml: bytes) -> str:
@@ -242,7 +249,9 @@ def test_a_subtree_filter_asks_only_for_the_state_that_it_can_show(
 def test_an_xpath_filter_asks_only_for_the_top_nodes_that_it_names(
     expression: str, paths: tuple[str, ...]
 ) -> None:
-    assert XPathFilter(expression, {"r": R, "s": S}).paths == paths
+    chosen = read_xpath(expression)
+    assert chosen is not None
+    assert chosen.paths == paths
 
 
 @given(st.text(alphabet="/:ra[]()=@'\"|*. 1<>-+,$!and", max_size=24))

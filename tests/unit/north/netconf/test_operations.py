@@ -252,6 +252,7 @@ async def test_yang_library_agrees_with_the_hello(client: RawClient) -> None:
     assert {name.partition(":")[2] for name in datastores if name} == {
         "running",
         "candidate",
+        "intended",
         "operational",
     }
 
