@@ -42,7 +42,7 @@ def xpath(expression: str) -> str:
 
 def read_xpath(expression: str) -> Filter | None:
     """Read the filter parameter of an rpc that holds an expression."""
-    element = etree.Element(f"{{{BASE}}}filter", nsmap={"r": R, "s": S, None: BASE})
+    element = etree.Element(f"{{{BASE}}}filter", nsmap={"r": R, "s": S})
     element.set("type", "xpath")
     element.set("select", expression)
     return filter_of({"filter": element})
