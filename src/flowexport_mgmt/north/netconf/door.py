@@ -158,6 +158,7 @@ class NetconfDoor:
         self._entrance.stop()
         await self._sessions.stop()
         await self._ssh.stop()
+        await self._sessions.release()
         if self._close_local is not None:
             await self._close_local()
             self._close_local = None

@@ -54,6 +54,10 @@ class Engine:
         self._reader = Reader(datastore)
         self._statistics = statistics
 
+    async def stop(self) -> None:
+        """End the process that evaluates expressions, if there is one."""
+        await self._reader.evaluator.stop()
+
     async def answer(self, session: Session, message: bytes) -> Answer:
         """Carry out one request; what is wrong with it is in the reply."""
         try:

@@ -9,11 +9,11 @@ from lxml import etree
 
 from flowexport_mgmt.errors import ErrorTag, ManagementError
 from flowexport_mgmt.north.netconf import names
-from flowexport_mgmt.north.netconf.filters import FilterNode
+from flowexport_mgmt.north.netconf.evaluation import XPathFilter
+from flowexport_mgmt.north.netconf.filters import SubtreeFilter
 from flowexport_mgmt.north.netconf.names import base
 from flowexport_mgmt.north.netconf.parameters import Parameters, fault, text
 from flowexport_mgmt.north.netconf.reading import Filter
-from flowexport_mgmt.north.netconf.xpath import XPathFilter
 
 MAX_FILTER: Final = 4096
 """The most elements that a subtree filter may have: each is matched against all of the data."""
@@ -48,7 +48,7 @@ def filter_of(parameters: Parameters) -> Filter | None:
             element="filter",
             bad_attribute="select",
         )
-    return XPathFilter(expression, element.nsmap, _bad_select)
+    return XPathFilter(expression, _prefixes(element), _bad_select)
 
 
 def subtree(element: etree._Element) -> Filter:
@@ -60,7 +60,7 @@ def subtree(element: etree._Element) -> Filter:
     if next(islice(element.iterdescendants(), MAX_FILTER, None), None) is not None:
         message = f"a filter has at most {MAX_FILTER} elements"
         raise fault(ErrorTag.TOO_BIG, message, element=names.local_name(str(element.tag)))
-    return FilterNode.read(element)
+    return SubtreeFilter(element)
 
 
 def xpath(element: etree._Element) -> Filter:
@@ -74,7 +74,11 @@ def xpath(element: etree._Element) -> Filter:
     def blame(reason: str) -> ManagementError:
         return fault(ErrorTag.INVALID_VALUE, f"{name}: {reason}", element=name)
 
-    return XPathFilter(text(element), element.nsmap, blame)
+    return XPathFilter(text(element), _prefixes(element), blame)
+
+
+def _prefixes(element: etree._Element) -> dict[str, str]:
+    return {prefix: namespace for prefix, namespace in element.nsmap.items() if prefix}
 
 
 def _attribute(element: etree._Element, name: str) -> str | None:

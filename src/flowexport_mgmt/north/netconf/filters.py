@@ -9,6 +9,7 @@ from typing import Final, Self
 from lxml import etree
 
 from flowexport_mgmt.north.netconf import names
+from flowexport_mgmt.north.netconf.evaluation import Evaluator, Printed
 from flowexport_mgmt.north.netconf.selection import Selection, merge
 
 _ANY_NAMESPACE: Final = frozenset({"", names.BASE, names.NMDA})
@@ -98,6 +99,23 @@ class FilterNode:
             yield path or "/"
         for node in self.others:
             yield from node._paths(f"{path}/{node.name}")
+
+
+class SubtreeFilter:
+    """A whole subtree filter; ``paths`` are the schema paths below which it may choose."""
+
+    def __init__(self, element: etree._Element) -> None:
+        self._root = FilterNode.read(element)
+        self.paths = self._root.paths
+
+    async def select(self, document: Printed, _: Evaluator) -> Selection | None:
+        """Choose among the top nodes of a document; None chooses everything."""
+        return self._root.select(document.data)
+
+    async def matches(self, document: Printed, _: Evaluator) -> bool:
+        """Tell whether anything is chosen."""
+        found = self._root.select(document.data)
+        return found is None or bool(found)
 
 
 def _resolve(value: str, prefixes: Mapping[str | None, str]) -> tuple[str, str] | None:

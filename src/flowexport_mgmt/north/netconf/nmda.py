@@ -11,8 +11,9 @@ from flowexport_mgmt.datastore import EditOptions, Store
 from flowexport_mgmt.errors import ErrorTag, ManagementError
 from flowexport_mgmt.north.netconf import filter_parameters, names, parameters
 from flowexport_mgmt.north.netconf.calls import Call, OperationRow
+from flowexport_mgmt.north.netconf.evaluation import Printed
 from flowexport_mgmt.north.netconf.operations import DefaultOperation
-from flowexport_mgmt.north.netconf.reading import Document, Filter, print_all
+from flowexport_mgmt.north.netconf.reading import Filter, print_all
 from flowexport_mgmt.north.netconf.replies import Ok, Output, Reply
 from flowexport_mgmt.north.netconf.shaping import Origin, OriginFilter, Shape, shaped
 from flowexport_mgmt.schema.edits import Operation
@@ -36,7 +37,7 @@ async def get_data(call: Call) -> Reply:
     defaults = parameters.defaults(call.parameters)
     shape = _shape(call, tags=defaults is Defaults.REPORT_ALL_TAGGED)
     document = await _read(call, datastore, chosen, _printed(datastore, defaults, shape))
-    selection = None if chosen is None else chosen.select(document.data)
+    selection = await call.reader.select(document, chosen)
     found = shaped(document.data, selection, shape, call.datastore.schema.top_nodes)
     return Output(b'<data xmlns="%b">%b</data>' % (names.NMDA.encode(), print_all(found)))
 
@@ -61,7 +62,7 @@ def _printed(datastore: str, defaults: Defaults | None, shape: Shape) -> Default
     return defaults
 
 
-async def _read(call: Call, datastore: str, chosen: Filter | None, defaults: Defaults) -> Document:
+async def _read(call: Call, datastore: str, chosen: Filter | None, defaults: Defaults) -> Printed:
     if datastore == _OPERATIONAL:
         paths = ("/",) if chosen is None else chosen.paths
         return await call.reader.operational(paths, defaults)

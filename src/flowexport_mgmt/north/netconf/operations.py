@@ -33,7 +33,7 @@ async def get(call: Call) -> Reply:
     defaults = parameters.defaults(call.parameters) or Defaults.EXPLICIT
     paths = ("/",) if chosen is None else chosen.paths
     document = await call.reader.operational(paths, defaults)
-    return Data(document.filtered(chosen))
+    return Data(await call.reader.filtered(document, chosen))
 
 
 async def get_config(call: Call) -> Reply:
@@ -41,7 +41,8 @@ async def get_config(call: Call) -> Reply:
     source = parameters.store(call.parameters["source"])
     chosen = filter_of(call.parameters)
     defaults = parameters.defaults(call.parameters) or Defaults.EXPLICIT
-    return Data(call.reader.configuration(source, defaults).filtered(chosen))
+    document = call.reader.configuration(source, defaults)
+    return Data(await call.reader.filtered(document, chosen))
 
 
 async def edit_config(call: Call) -> Reply:

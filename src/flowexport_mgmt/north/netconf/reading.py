@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Final, Protocol
+from typing import Protocol
 
 from lxml import etree
 
 from flowexport_mgmt.datastore import Datastore, Store
+from flowexport_mgmt.north.netconf.evaluation import Evaluator, Printed
 from flowexport_mgmt.north.netconf.selection import Keys, Selection, prune
 from flowexport_mgmt.schema.context import SchemaContext
 from flowexport_mgmt.schema.nodes import Kind, SchemaNode
 from flowexport_mgmt.schema.tree import Defaults, Format, Tree
-
-_TRUSTED: Final = etree.XMLParser(huge_tree=True, resolve_entities=False, no_network=True)
 
 
 class Filter(Protocol):
@@ -25,30 +22,11 @@ class Filter(Protocol):
     def paths(self) -> Sequence[str]:
         """The schema paths, without prefixes, below which it may choose something."""
 
-    def select(self, data: etree._Element) -> Selection | None:
-        """Choose among the children of ``data``; None chooses all."""
+    async def select(self, document: Printed, evaluator: Evaluator) -> Selection | None:
+        """Choose among the top nodes of a document; None chooses all."""
 
-
-@dataclass(frozen=True)
-class Document:
-    """A tree as it was printed; parsed when the first filter needs it."""
-
-    xml: bytes
-    keys: Keys
-
-    @cached_property
-    def data(self) -> etree._Element:
-        """The tree below an element that stands for its root."""
-        return etree.fromstring(b"<data>%b</data>" % self.xml, _TRUSTED)
-
-    def filtered(self, chosen: Filter | None) -> bytes:
-        """Give what a filter chooses, or all, as XML elements."""
-        if chosen is None:
-            return self.xml
-        selection = chosen.select(self.data)
-        if selection is None:
-            return self.xml
-        return print_all(prune(self.data, selection, self.keys))
+    async def matches(self, document: Printed, evaluator: Evaluator) -> bool:
+        """Tell whether it chooses anything."""
 
 
 class Reader:
@@ -57,9 +35,21 @@ class Reader:
     def __init__(self, datastore: Datastore) -> None:
         self._datastore = datastore
         self._keys = list_keys(datastore.schema)
-        self._running: tuple[int, Document] | None = None
+        self._running: tuple[int, Printed] | None = None
+        self.evaluator = Evaluator()
 
-    def configuration(self, store: Store, defaults: Defaults = Defaults.EXPLICIT) -> Document:
+    async def filtered(self, document: Printed, chosen: Filter | None) -> bytes:
+        """Give what a filter chooses, or all, as XML elements."""
+        selection = await self.select(document, chosen)
+        if selection is None:
+            return document.xml
+        return print_all(prune(document.data, selection, self._keys))
+
+    async def select(self, document: Printed, chosen: Filter | None) -> Selection | None:
+        """Tell what a filter chooses; None for everything."""
+        return None if chosen is None else await chosen.select(document, self.evaluator)
+
+    def configuration(self, store: Store, defaults: Defaults = Defaults.EXPLICIT) -> Printed:
         """Print a configuration datastore."""
         if defaults is not Defaults.EXPLICIT or store is not Store.RUNNING:
             return self._printed(self._with_defaults(store, defaults), defaults)
@@ -70,7 +60,7 @@ class Reader:
 
     async def operational(
         self, paths: Sequence[str], defaults: Defaults = Defaults.EXPLICIT
-    ) -> Document:
+    ) -> Printed:
         """Print the configuration with the state at, above and below the given schema paths."""
         return self._printed(await self._datastore.operational(paths), defaults)
 
@@ -84,9 +74,9 @@ class Reader:
         explicit.add_defaults()
         return explicit
 
-    def _printed(self, tree: Tree, defaults: Defaults = Defaults.EXPLICIT) -> Document:
+    def _printed(self, tree: Tree, defaults: Defaults = Defaults.EXPLICIT) -> Printed:
         with tree:
-            return Document(tree.print(Format.XML, defaults), self._keys)
+            return Printed(tree.print(Format.XML, defaults))
 
 
 def list_keys(schema: SchemaContext) -> Keys:

@@ -87,5 +87,9 @@ class Sessions:
             ends = [asyncio.ensure_future(peer.ended()) for peer in peers]
             await asyncio.wait(ends, timeout=_LAST_REQUEST)
 
+    async def release(self) -> None:
+        """Release what the sessions shared, after the last one."""
+        await self._engine.stop()
+
     def _ended(self, peer: Peer) -> None:
         self._peers.discard(peer)

@@ -8,15 +8,12 @@ root is made to start at a variable that holds the wrapper.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Final
 
 from lxml import etree
-
-from flowexport_mgmt.errors import ErrorTag, ManagementError
-from flowexport_mgmt.north.netconf.selection import Selection, select_subtrees
 
 MAX_LENGTH: Final = 4096
 """The longest expression, in characters."""
@@ -39,53 +36,61 @@ _OPERATORS: Final = _SYMBOLS | {"and", "or", "mod", "div", "*"}
 _OPENING: Final = frozenset(["(", "[", ","])
 _CLOSING: Final = frozenset([")", "]"])
 _SLASHES: Final = frozenset(["/", "//"])
+_COSTLY: Final = frozenset(["(", "//", "..", "::", "*", "@"])
+_LITERAL: Final = re.compile(r"[\"'\d.]")
+_QUICK_TOKENS: Final = 64
 _EVERYTHING: Final = ("/",)
 
 
-class XPathFilter:
+class ExpressionError(Exception):
+    """What is wrong with an expression, in words."""
+
+
+class Expression:
     """An expression that is ready to be evaluated.
 
+    ``paths`` are the top nodes that it may reach, as schema paths without prefixes; ``is_quick``
+    says that its evaluation takes no longer than a few walks over the data.
+
     Raises:
-        ManagementError: what ``blame`` makes of an expression that is too long or not XPath.
+        ExpressionError: it is too long or not XPath.
     """
 
-    def __init__(
-        self,
-        expression: str,
-        prefixes: Mapping[str | None, str],
-        blame: Callable[[str], ManagementError],
-    ) -> None:
-        self._blame = blame
-        if len(expression) > MAX_LENGTH:
-            raise blame(f"the expression is longer than {MAX_LENGTH} characters")
-        tokens = list(_read(expression))
+    def __init__(self, text: str, prefixes: Mapping[str, str]) -> None:
+        if len(text) > MAX_LENGTH:
+            raise ExpressionError(f"the expression is longer than {MAX_LENGTH} characters")
+        tokens = list(_read(text))
+        if any(token.text == "$" for token in tokens):
+            raise ExpressionError("no variables are bound here")
+        self.text = text
+        self.prefixes = dict(prefixes)
         self.paths = _top_nodes(tokens)
-        """The top nodes that it may reach, as schema paths without prefixes."""
-        scope = {prefix: uri for prefix, uri in prefixes.items() if prefix}
+        self.is_quick = _is_quick(tokens)
         try:
-            self._evaluate = etree.XPath(_rooted(tokens), namespaces=scope, regexp=False)
+            self._evaluate = etree.XPath(_rooted(tokens), namespaces=self.prefixes, regexp=False)
         except etree.XPathSyntaxError as error:
-            raise blame(str(error)) from error
+            raise ExpressionError(str(error)) from error
 
-    def select(self, data: etree._Element) -> Selection | None:
-        """Evaluate against the children of ``data``; None selects everything.
+    def evaluate(self, data: etree._Element) -> list[etree._Element] | bool:
+        """Evaluate against the children of ``data``.
+
+        An attribute or text stands for the element that it belongs to, ``data`` for its children.
+
+        Returns:
+            The elements found; for what is no set of nodes its boolean value.
 
         Raises:
-            ManagementError: as above for a prefix that is not in scope of the filter element and
-                for an unknown function or variable; ``invalid-value`` for a result that is not a
-                set of nodes.
+            ExpressionError: a prefix is not declared, or there is no such function or variable.
         """
         variables: dict[str, Any] = {_ROOT: [data]}
         try:
             found = self._evaluate(data, **variables)
         except etree.XPathError as error:
-            raise self._blame(str(error)) from error
+            raise ExpressionError(str(error)) from error
         if not isinstance(found, list):
-            raise ManagementError.single(
-                ErrorTag.INVALID_VALUE, "the expression does not return a set of nodes"
-            )
+            return bool(found) and found == found  # noqa: PLR0124 - a NaN is false in XPath
         elements = map(_element, found)
-        return select_subtrees(data, [element for element in elements if element is not None])
+        return [element for element in elements if element is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +129,25 @@ def _rooted(tokens: list[_Token]) -> str:
         else:
             parts.append(token.text)
     return " ".join(parts)
+
+
+def _is_quick(tokens: list[_Token]) -> bool:
+    """Tell whether each step goes to children only and predicates compare with literals only.
+
+    The work is then at most the number of steps times the number of nodes.
+    """
+    if len(tokens) > _QUICK_TOKENS:
+        return False
+    for token, before in zip(tokens, [None, *tokens], strict=False):
+        if token.text in _COSTLY or token.depth > 1:
+            return False
+        inside = token.depth == 1 and token.text != "["
+        if inside and before is not None and before.text == "=":
+            if not _LITERAL.match(token.text):
+                return False
+        elif inside and (token.text in _SYMBOLS - {"="} or token.text in _SLASHES):
+            return False
+    return True
 
 
 def _starts_step(text: str) -> bool:

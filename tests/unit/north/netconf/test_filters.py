@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from flowexport_mgmt.errors import ErrorTag, ManagementError
-from flowexport_mgmt.north.netconf.filter_parameters import filter_of
+from flowexport_mgmt.north.netconf.evaluation import Printed
 from flowexport_mgmt.north.netconf.filters import FilterNode
 from flowexport_mgmt.north.netconf.names import BASE
-from flowexport_mgmt.north.netconf.reading import Document, Filter
-from flowexport_mgmt.north.netconf.selection import Keys
+from flowexport_mgmt.north.netconf.reading import print_all
+from flowexport_mgmt.north.netconf.selection import Keys, Selection, prune, select_subtrees
+from flowexport_mgmt.north.netconf.xpath import Expression, ExpressionError
 
 R, S = "urn:r", "urn:s"
 XML = (
@@ -27,25 +27,27 @@ KEYS: Keys = {
     (f"{{{R}}}routing", f"{{{R}}}router"): (f"{{{R}}}name",),
     (f"{{{R}}}routing", f"{{{R}}}router", f"{{{R}}}area"): (f"{{{R}}}number",),
 }
-DOCUMENT = Document(XML, KEYS)
+DOCUMENT = Printed(XML)
 
 
 def subtree(content: str) -> str:
     """Filter, and show the answer without its namespaces."""
     element = etree.fromstring(f'<filter xmlns="{BASE}">{content}</filter>')
-    return plain(DOCUMENT.filtered(FilterNode.read(element)))
+    return plain(sent(FilterNode.read(element).select(DOCUMENT.data)))
+
+
+def sent(selection: Selection | None) -> bytes:
+    return print_all(prune(DOCUMENT.data, selection, KEYS))
 
 
 def xpath(expression: str) -> str:
-    return plain(DOCUMENT.filtered(read_xpath(expression)))
+    found = read(expression).evaluate(DOCUMENT.data)
+    assert not isinstance(found, bool)
+    return plain(sent(select_subtrees(DOCUMENT.data, found)))
 
 
-def read_xpath(expression: str) -> Filter | None:
-    """Read the filter parameter of an rpc that holds an expression."""
-    element = etree.Element(f"{{{BASE}}}filter", nsmap={"r": R, "s": S})
-    element.set("type", "xpath")
-    element.set("select", expression)
-    return filter_of({"filter": element})
+def read(expression: str) -> Expression:
+    return Expression(expression, {"r": R, "s": S})
 
 
 def plain(xml: bytes) -> str:
@@ -195,23 +197,50 @@ def test_xpath(expression: str, answer: str) -> None:
         "/z:routing",
         "/r:routing/nosuch()",
         "/r:routing[$x]",
+        "$data-root",
         "/r:routing'",
         "a" * 5000,
     ],
 )
-def test_a_bad_expression_is_a_bad_attribute(expression: str) -> None:
-    with pytest.raises(ManagementError) as caught:
+def test_a_bad_expression_is_told(expression: str) -> None:
+    with pytest.raises(ExpressionError):
         xpath(expression)
-    (fault,) = caught.value.faults
-    assert fault.tag is ErrorTag.BAD_ATTRIBUTE
-    assert fault.info == {"bad-attribute": "select", "bad-element": "filter"}
 
 
-@pytest.mark.parametrize("expression", ["1 + 1", "count(/r:routing)", "'text'", "/r:routing = 1"])
-def test_what_is_no_node_set_is_an_invalid_value(expression: str) -> None:
-    with pytest.raises(ManagementError) as caught:
-        xpath(expression)
-    assert caught.value.faults[0].tag is ErrorTag.INVALID_VALUE
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("1 + 1", True),
+        ("count(/r:nothing)", False),
+        ("'text'", True),
+        ("''", False),
+        ("0 div 0", False),
+        ("/r:routing = 1", False),
+    ],
+)
+def test_what_is_no_set_of_nodes_is_a_boolean(expression: str, value: bool) -> None:
+    assert read(expression).evaluate(DOCUMENT.data) is value
+
+
+@pytest.mark.parametrize(
+    ("expression", "quick"),
+    [
+        ("/r:routing", True),
+        ("/r:routing/r:router[r:name='a'][2]/r:id", True),
+        ("/r:routing/r:router[r:name='a' and r:id=1] | /s:system", True),
+        ("//r:cost", False),
+        ("/r:routing/r:router[r:name=r:id]", False),
+        ("/r:routing/r:router[/r:routing]", False),
+        ("/r:routing/r:router[r:area/r:cost]", False),
+        ("/r:routing/r:router[r:area[r:cost=5]]", False),
+        ("/r:routing[count(r:router) = 2]", False),
+        ("/*", False),
+        ("/r:routing/../s:system", False),
+        (" | ".join(["/r:routing"] * 40), False),
+    ],
+)
+def test_an_expression_is_quick_when_it_only_walks_down(expression: str, quick: bool) -> None:
+    assert read(expression).is_quick is quick
 
 
 @pytest.mark.parametrize(
@@ -249,15 +278,13 @@ def test_a_subtree_filter_asks_only_for_the_state_that_it_can_show(
 def test_an_xpath_filter_asks_only_for_the_top_nodes_that_it_names(
     expression: str, paths: tuple[str, ...]
 ) -> None:
-    chosen = read_xpath(expression)
-    assert chosen is not None
-    assert chosen.paths == paths
+    assert read(expression).paths == paths
 
 
 @given(st.text(alphabet="/:ra[]()=@'\"|*. 1<>-+,$!and", max_size=24))
-def test_any_expression_gives_data_or_a_management_error(expression: str) -> None:
-    with contextlib.suppress(ManagementError):
-        xpath(expression)
+def test_any_expression_gives_a_result_or_its_own_error(expression: str) -> None:
+    with contextlib.suppress(ExpressionError):
+        read(expression).evaluate(DOCUMENT.data)
 
 
 def test_the_filtered_document_is_left_as_it_was() -> None:
