@@ -82,9 +82,7 @@ def make_plan(
 ) -> Plan:
     """Open what the new configuration needs and what runs does not have."""
     collectors = new.collector if new is not None else ()
-    steps = tuple(
-        _make_step(config, running.get(config.name), facilities) for config in collectors
-    )
+    steps = tuple(_make_step(config, running.get(config.name), facilities) for config in collectors)
     return Plan(steps)
 
 

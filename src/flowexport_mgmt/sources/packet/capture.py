@@ -71,9 +71,7 @@ _IPV6: Final = 0x86DD
 
 def make_receiver() -> Receiver:
     """Make a receiver that suits captures; one is enough for all that a thread reads."""
-    return Receiver(
-        _SLOTS, _MAX_LENGTH, name_size=_NAME.itemsize, control_size=_CONTROL.itemsize
-    )
+    return Receiver(_SLOTS, _MAX_LENGTH, name_size=_NAME.itemsize, control_size=_CONTROL.itemsize)
 
 
 def open_packet_socket() -> socket.socket:
