@@ -18,6 +18,7 @@ OUTWARD, INWARD, SIZE = 500, 200, 1000
 FRAME = SIZE + 8 + 20 + 14  # UDP, IPv4 and Ethernet headers
 QUIET_PAIRS = 40  # interfaces that make a poll fill many small datagrams
 ENOUGH = 200  # datagrams
+KNOWN_TO_TSHARK = {"1", "2", "1001"}  # counter records; it calls what follows others malformed
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,10 @@ def test_tshark_finds_no_fault_in_sflow(observed: Observation) -> None:
     numbers = [int(row[0]) for row in rows]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     assert len(numbers) >= ENOUGH
-    assert observed.capture.faults(port, "sflow") == []
+    rows = observed.capture.rows(port, "sflow", "frame.number", "sflow_245.counters_record_format")
+    judged = {frame for frame, *formats in rows if set(formats) <= KNOWN_TO_TSHARK}
+    assert len(judged) >= ENOUGH
+    assert [fault for fault in observed.capture.faults(port, "sflow") if fault[0] in judged] == []
 
 
 @pytest.mark.parametrize("protocol", ["netflow9", "ipfix", "sflow"])

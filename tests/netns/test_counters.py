@@ -16,6 +16,8 @@ from tests.support.receiver import Received, Receiver
 from tests.support.runtimes import Plane, plane
 from tests.support.sessions import config
 
+from flowexport_mgmt.wire.messages import Record
+
 pytestmark = pytest.mark.root
 
 PACKETS = 300
@@ -80,6 +82,14 @@ def directions(got: Received, ifindex: int) -> dict[str, int]:
     return found
 
 
+def samples(peer: Receiver) -> list[Record]:
+    """Wait for a datagram with samples of interfaces; give these."""
+    while True:
+        found = peer.receive().kinds("counter-sample")
+        if found[0].fields["sourceType"] == 0:
+            return found
+
+
 @pytest.mark.parametrize("protocol", ["netflow9", "ipfix"])
 def test_growth_equals_what_the_kernel_counted(
     wire: Wire, near_plane: Plane, peer: Receiver, protocol: str
@@ -120,9 +130,7 @@ def test_samples_equal_what_the_kernel_counted(
 
     def sample() -> dict[str, Any] | None:
         (found,) = [
-            record.fields
-            for record in peer.receive().kinds("counter-sample")
-            if record.fields["ifIndex"] == ifindex
+            record.fields for record in samples(peer) if record.fields["ifIndex"] == ifindex
         ]
         return found if found["ifInOctets"] == expected["in_octets"] else None
 
@@ -165,11 +173,9 @@ def test_state_shows_what_the_kernel_has(wire: Wire, near_plane: Plane) -> None:
 
 def test_promiscuous_interfaces_say_so(wire: Wire, near_plane: Plane, peer: Receiver) -> None:
     near_plane.commit(config("sflow", port=peer.port, polling_interval=1))
-    assert [r.fields["ifPromiscuousMode"] for r in peer.receive().message.records] == [2]
+    assert [r.fields["ifPromiscuousMode"] for r in samples(peer)] == [2]
     wire.near.ip("link", "set", "port0", "promisc", "on")
-    wait_until(
-        lambda: [r.fields["ifPromiscuousMode"] for r in peer.receive().message.records] == [1]
-    )
+    wait_until(lambda: [r.fields["ifPromiscuousMode"] for r in samples(peer)] == [1])
 
 
 def test_an_interface_that_appears_and_vanishes(
@@ -192,12 +198,12 @@ def test_the_same_name_with_another_index_is_another_interface(
     wire.near.ip("link", "add", "twin0", "type", "veth", "peer", "name", "twin1")
     first = near_plane.interface("twin0")
     index = wire.near.counters("twin0")["ifindex"]
-    wait_until(lambda: _sample_sequence(peer.receive(), index) == 2)
+    wait_until(lambda: _sample_sequence(peer, index) == 2)
     wire.near.ip("link", "delete", "twin0")
     wire.near.ip("link", "add", "twin0", "type", "veth", "peer", "name", "twin1")
     again = near_plane.interface("twin0")
     index = wire.near.counters("twin0")["ifindex"]
-    assert wait_until(lambda: _sample_sequence(peer.receive(), index)) == 1
+    assert wait_until(lambda: _sample_sequence(peer, index)) == 1
     assert first is not None
     assert again is not None
     assert first.statistics is not None
@@ -224,8 +230,8 @@ def _names(got: Received) -> set[Any]:
     return {each["interfaceName"] for each in fields if "interfaceName" in each}
 
 
-def _sample_sequence(got: Received, ifindex: int) -> int:
-    for record in got.kinds("counter-sample"):
+def _sample_sequence(peer: Receiver, ifindex: int) -> int:
+    for record in samples(peer):
         if record.fields["ifIndex"] == ifindex:
             sequence = record.fields["sampleSequence"]
             assert isinstance(sequence, int)

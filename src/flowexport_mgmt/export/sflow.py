@@ -12,7 +12,7 @@ from flowexport_mgmt.export.endpoint import IpAddress
 from flowexport_mgmt.export.instant import Instant
 from flowexport_mgmt.export.session import Content, Output, Session, refusal
 from flowexport_mgmt.model.flow_export import Collector
-from flowexport_mgmt.records import Batch, CounterBatch, SampleBatch
+from flowexport_mgmt.records import Batch, CounterBatch, Datagrams, HostCounters, SampleBatch
 from flowexport_mgmt.wire import sflow5
 
 
@@ -27,7 +27,7 @@ class _Common(TypedDict):
 
 
 class SflowSession(Session):
-    """sFlow v5: datagrams are numbered, and the samples of each interface."""
+    """sFlow v5: datagrams are numbered, and the samples of each source."""
 
     carries = (CounterBatch, SampleBatch)
 
@@ -39,6 +39,8 @@ class SflowSession(Session):
         self._ifindex = np.empty(0, np.uint32)
         self._epochs = np.empty(0, np.uint32)
         self._sequences = np.empty(0, np.uint32)
+        self._host_epoch = 0
+        self._host_sequence = 0
 
     @property
     def due(self) -> float:
@@ -56,29 +58,46 @@ class SflowSession(Session):
         """Do nothing: what is lost is not sent again."""
 
     def encode(self, batch: Batch, now: Instant) -> list[Output]:
-        """Generate a counter sample of each interface, or a flow sample of each packet."""
-        common = self._common(now)
+        """Generate counter samples of interfaces and host, or a flow sample of each packet."""
         if isinstance(batch, CounterBatch):
-            numbers = self._advance(batch.rows)
-            datagrams = sflow5.encode_counter_samples(batch.rows, numbers, **common)
-            content = Content.COUNTERS
-        elif isinstance(batch, SampleBatch):
+            return self._encode_counters(batch, now)
+        if isinstance(batch, SampleBatch):
             numbers = self._flow_samples.assign(batch)
-            datagrams = sflow5.encode_flow_samples(batch, numbers, **common)
-            content = Content.FLOWS
-        else:
-            raise refusal(batch)
-        self.sequence += len(datagrams)
-        return [Output(content, datagrams)]
+            datagrams = sflow5.encode_flow_samples(batch, numbers, **self._common(now))
+            return self._output(Content.FLOWS, datagrams)
+        raise refusal(batch)
 
     def count(self, batch: Batch) -> int:
-        """Count a sample for each interface or packet."""
+        """Count a sample for each interface or packet, and one for the host."""
         if isinstance(batch, CounterBatch):
-            return len(batch.rows)
+            return len(batch.rows) + (1 if batch.host is not None else 0)
         return len(batch) if isinstance(batch, SampleBatch) else 0
 
     def forget(self) -> None:
         """Do nothing: samples carry totals."""
+
+    def _encode_counters(self, batch: CounterBatch, now: Instant) -> list[Output]:
+        numbers = self._advance(batch.rows)
+        datagrams = sflow5.encode_counter_samples(
+            batch.rows, numbers, ethernet=batch.ethernet, **self._common(now)
+        )
+        outputs = self._output(Content.COUNTERS, datagrams)
+        return outputs if batch.host is None else outputs + self._encode_host(batch.host, now)
+
+    def _encode_host(self, host: HostCounters, now: Instant) -> list[Output]:
+        """Generate the samples of the host, which begin anew with 1 when its counters do."""
+        if host.epoch != self._host_epoch:
+            self._host_epoch, self._host_sequence = host.epoch, 0
+        made = sflow5.encode_host_counters(
+            host, sample_sequence=self._host_sequence + 1, **self._common(now)
+        )
+        self._host_sequence += made.samples
+        self.skipped += made.adapters_left_out
+        return self._output(Content.COUNTERS, made.datagrams)
+
+    def _output(self, content: Content, datagrams: Datagrams) -> list[Output]:
+        self.sequence += len(datagrams)
+        return [Output(content, datagrams)]
 
     def _common(self, now: Instant) -> _Common:
         if self.agent is None:

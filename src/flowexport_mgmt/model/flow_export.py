@@ -191,7 +191,9 @@ class CollectorStatistics(Node, frozen=True, kw_only=True):
     """
 
     skipped_records: int | None = None
-    """Flows that the protocol has no room for: those of IPv6 in NetFlow version 5. Units: records."""
+    """What the protocol has no room for: flows of IPv6 in NetFlow version 5, and in sFlow the
+    adapters of the host that do not fit one datagram. Units: records.
+    """
 
     templates_sent: int | None = None
     """Template and options template records sent. Units: templates."""

@@ -65,6 +65,8 @@ class Lane:
         facilities: Facilities = OWN_FACILITIES,
     ) -> None:
         self.name = config.name
+        self.takes_details = config.protocol is fe.Protocol.SFLOW
+        """Whether it tells of the host, and of what drivers count."""
         self._lock = threading.Lock()
         self._collector = Collector(config, now, changed, facilities)
         self._recovered = recovered

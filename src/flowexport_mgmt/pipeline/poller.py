@@ -112,7 +112,12 @@ class Poller:
     def _poll(self, lanes: list[Lane]) -> None:
         now = self._clock()
         try:
-            batch = self._source.read(now.unix_ns, now.uptime_ms, now.monotonic).exported
+            batch = self._source.poll(
+                now.unix_ns,
+                now.uptime_ms,
+                now.monotonic,
+                detailed=any(lane.takes_details for lane in lanes),
+            )
         except OSError as error:
             self._note_failure(error)
             self._retry(lanes, now.monotonic + _RETRY_S)

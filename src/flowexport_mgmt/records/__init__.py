@@ -2,12 +2,14 @@
 
 from flowexport_mgmt.records.counters import (
     COUNTER_DTYPE,
+    ETHERNET_DTYPE,
     UNKNOWN32,
     UNKNOWN64,
     CounterBatch,
 )
 from flowexport_mgmt.records.datagrams import Datagrams
 from flowexport_mgmt.records.flows import FlowBatch
+from flowexport_mgmt.records.hosts import HostCounters
 from flowexport_mgmt.records.samples import Route, SampleBatch
 
 Batch = CounterBatch | FlowBatch | SampleBatch
@@ -15,12 +17,14 @@ Batch = CounterBatch | FlowBatch | SampleBatch
 
 __all__ = [
     "COUNTER_DTYPE",
+    "ETHERNET_DTYPE",
     "UNKNOWN32",
     "UNKNOWN64",
     "Batch",
     "CounterBatch",
     "Datagrams",
     "FlowBatch",
+    "HostCounters",
     "Route",
     "SampleBatch",
 ]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from flowexport_mgmt.records.hosts import HostCounters
+
 UNKNOWN64 = 0xFFFFFFFFFFFFFFFF
 """A 64-bit counter that the kernel does not keep (sFlow v5: all ones)."""
 
@@ -41,6 +43,28 @@ COUNTER_DTYPE = np.dtype(
 none; ``*_packets`` counts unicast, multicast and broadcast together, as the kernel does."""
 
 
+ETHERNET_DTYPE = np.dtype(
+    [
+        ("ifindex", "<u4"),
+        ("alignment_errors", "<u8"),
+        ("fcs_errors", "<u8"),
+        ("single_collisions", "<u8"),
+        ("multiple_collisions", "<u8"),
+        ("sqe_test_errors", "<u8"),
+        ("deferred", "<u8"),
+        ("late_collisions", "<u8"),
+        ("excessive_collisions", "<u8"),
+        ("transmit_errors", "<u8"),
+        ("carrier_sense_errors", "<u8"),
+        ("frames_too_long", "<u8"),
+        ("receive_errors", "<u8"),
+        ("symbol_errors", "<u8"),
+    ]
+)
+"""What an Ethernet interface counts as the dot3StatsTable has it (RFC 3635); UNKNOWN64 for what its
+driver does not count."""
+
+
 @dataclass(frozen=True, slots=True)
 class CounterBatch:
     """The counters of every interface at one instant.
@@ -48,6 +72,9 @@ class CounterBatch:
     ``rows`` has dtype COUNTER_DTYPE, sorted by ifindex; ``names`` and ``descriptions`` are parallel
     to it. ``time_ns`` is Unix time in nanoseconds, ``uptime_ms`` the time since boot in
     milliseconds, not reduced modulo 2^32.
+
+    ``ethernet`` has dtype ETHERNET_DTYPE and a row for each interface whose driver tells, sorted by
+    ifindex; ``host`` is what the host says of itself. Both are None where nobody asked.
     """
 
     time_ns: int
@@ -55,3 +82,5 @@ class CounterBatch:
     rows: NDArray[np.void]
     names: tuple[str, ...]
     descriptions: tuple[str, ...]
+    ethernet: NDArray[np.void] | None = None
+    host: HostCounters | None = None

@@ -35,9 +35,10 @@ class HostCounters:
 
     ``counters`` holds, by the number of a counter record's format (1001 processor, 2003 to 2010
     host), values by field name; fields that are missing are unknown. The names are those of
-    ``wire.sflow5.structures``.
+    ``wire.sflow5.structures``. ``epoch`` grows when the counters start anew.
     """
 
     description: HostDescription | None = None
     adapters: tuple[Adapter, ...] = ()
     counters: Mapping[int, Mapping[str, int | float]] = field(default_factory=dict)
+    epoch: int = 0

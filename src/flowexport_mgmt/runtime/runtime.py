@@ -18,7 +18,7 @@ from flowexport_mgmt.runtime.interfaces import describe_interfaces
 from flowexport_mgmt.runtime.parts import Part, Surroundings, tell_source
 from flowexport_mgmt.runtime.paths import COUNTERS, FLOW_EXPORT, INTERFACES, is_asked
 from flowexport_mgmt.runtime.state import describe_counters
-from flowexport_mgmt.sources import CounterSource
+from flowexport_mgmt.sources import CounterSource, Details
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Runtime:
         self.commit = 0
         """The commit that runs; 0 for none."""
         self._clock = clock
-        self._source = source or CounterSource(clock().unix_ns)
+        self._source = source or CounterSource(clock().unix_ns, details=Details())
         tell_counters = functools.partial(tell_source, on_event, "counters")
         self._pipeline = Pipeline(self._source, clock, tell_counters)
         surroundings = Surroundings(self._pipeline, clock, on_event, facilities)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flowexport_mgmt.records import COUNTER_DTYPE, UNKNOWN64, CounterBatch
+from flowexport_mgmt.sources.details import Details
 from flowexport_mgmt.sources.epochs import Epochs
 from flowexport_mgmt.sources.links import Link
 from flowexport_mgmt.sources.netlink import LinkSocket
@@ -72,8 +73,11 @@ class CounterSource:
     together.
     """
 
-    def __init__(self, started_ns: int, table: LinkTable | None = None) -> None:
+    def __init__(
+        self, started_ns: int, table: LinkTable | None = None, details: Details | None = None
+    ) -> None:
         self._lock = threading.Lock()
+        self._details = details
         self._table = table or LinkTable(LinkSocket())
         self._epochs = Epochs(started_ns)
         self._frame = _make_frame(())
@@ -104,10 +108,32 @@ class CounterSource:
             self._reads += 1
             return self._snapshot(counters, time_ns, uptime_ms)
 
+    def poll(
+        self, time_ns: int, uptime_ms: int, monotonic: float, *, detailed: bool
+    ) -> CounterBatch:
+        """Read every interface now for collectors; only one thread does.
+
+        Args:
+            time_ns: as `read` has it, and so the next two.
+            uptime_ms: milliseconds since boot.
+            monotonic: seconds of a clock that is never set.
+            detailed: whether to add what this host and the drivers of its interfaces count.
+
+        Raises:
+            OSError: the kernel did not give the interfaces.
+        """
+        snapshot = self.read(time_ns, uptime_ms, monotonic)
+        if not detailed or self._details is None:
+            return snapshot.exported
+        found = self._details.read(snapshot.links, snapshot.rows, monotonic)
+        return replace(snapshot.exported, ethernet=found.ethernet, host=found.host)
+
     def close(self) -> None:
-        """Release the socket; reading opens it again."""
+        """Release the sockets; reading opens them again."""
         with self._lock:
             self._table.close()
+        if self._details is not None:
+            self._details.close()
 
     def _snapshot(self, counters: NDArray[np.uint64], time_ns: int, uptime_ms: int) -> Snapshot:
         frame = self._frame

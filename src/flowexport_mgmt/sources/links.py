@@ -92,3 +92,8 @@ class Link:
         if self.kind:
             return _VIRTUAL
         return _IFTYPE_BY_DEVICE.get(self.device_type, _OTHER)
+
+    @property
+    def is_physical_ethernet(self) -> bool:
+        """Whether it may be an Ethernet port with a driver of its own."""
+        return self.device_type == _ARPHRD_ETHER and not (self.kind or self.loopback)

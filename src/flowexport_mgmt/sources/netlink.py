@@ -1,4 +1,4 @@
-"""A dump of all network interfaces from the kernel (rtnetlink(7), RTM_GETLINK)."""
+"""Dumps from the kernel over netlink(7), first of all of its interfaces (rtnetlink(7))."""
 
 from __future__ import annotations
 
@@ -39,33 +39,38 @@ class Dump(NamedTuple):
     spans: list[tuple[int, int]]
 
 
-class LinkSocket:
-    """Asks the kernel for all interfaces of the network namespace that the process is in.
+class DumpSocket:
+    """Asks the kernel for everything of a kind.
 
     Raises OSError from `dump` and nothing else; after an error the next dump uses a new socket, so
     that no late answer is taken for one to the next question.
     """
 
-    def __init__(self, open_socket: Callable[[], socket.socket] | None = None) -> None:
-        self._open = open_socket or _open
+    def __init__(self, open_socket: Callable[[], socket.socket]) -> None:
+        self._open = open_socket
         self._socket: socket.socket | None = None
         self._sequence = 0
 
-    def dump(self) -> Dump:
-        """Read every interface; an interrupted dump is repeated (three times at most).
+    def dump(self, request: int, answer: int, body: bytes) -> Dump:
+        """Ask for a dump; one that was interrupted is repeated (three times at most).
+
+        Args:
+            request: the type of the message that asks.
+            answer: the type of those that are the dump.
+            body: what follows the header in the message that asks.
 
         Raises:
             OSError: the kernel did not answer in time, refused, or lost a part.
         """
         for _ in range(_ATTEMPTS):
             try:
-                whole, dump = self._ask()
+                whole, dump = self._ask(request, answer, body)
             except OSError:
                 self.close()
                 raise
             if whole:
                 return dump
-        raise OSError(errno.EAGAIN, "the interfaces changed during each of three reads")
+        raise OSError(errno.EAGAIN, "what was asked for changed during each of three reads")
 
     def close(self) -> None:
         """Release the socket; the next dump opens another."""
@@ -73,18 +78,18 @@ class LinkSocket:
             self._socket.close()
             self._socket = None
 
-    def _ask(self) -> tuple[bool, Dump]:
+    def _ask(self, request: int, answer: int, body: bytes) -> tuple[bool, Dump]:
         if self._socket is None:
             self._socket = self._open()
         self._sequence = (self._sequence + 1) & 0xFFFFFFFF
-        size = _HEADER.size + _REQUEST.size
-        header = _HEADER.pack(size, _RTM_GETLINK, _NLM_F_REQUEST_DUMP, self._sequence, 0)
-        self._socket.send(header + _REQUEST.pack(0, 0, 0, 0, 0, 8, _IFLA_EXT_MASK, _SKIP_STATS))
-        return self._collect(self._socket)
+        size = _HEADER.size + len(body)
+        header = _HEADER.pack(size, request, _NLM_F_REQUEST_DUMP, self._sequence, 0)
+        self._socket.send(header + body)
+        return self._collect(self._socket, answer)
 
-    def _collect(self, link: socket.socket) -> tuple[bool, Dump]:
+    def _collect(self, link: socket.socket, answer: int) -> tuple[bool, Dump]:
         """Receive until the dump is done; tell whether it is of one piece."""
-        reader = _Reader(self._sequence)
+        reader = _Reader(self._sequence, answer)
         deadline = time.monotonic() + 10 * _TIMEOUT_S
         while not reader.done:
             if time.monotonic() > deadline:
@@ -96,15 +101,32 @@ class LinkSocket:
         return not reader.interrupted, Dump(b"".join(reader.chunks), reader.spans)
 
 
+class LinkSocket:
+    """Asks the kernel for all interfaces of the network namespace that the process is in."""
+
+    def __init__(self, open_socket: Callable[[], socket.socket] | None = None) -> None:
+        self._dumps = DumpSocket(open_socket or _open_route)
+
+    def dump(self) -> Dump:
+        """Read every interface, as `DumpSocket.dump` does."""
+        body = _REQUEST.pack(0, 0, 0, 0, 0, 8, _IFLA_EXT_MASK, _SKIP_STATS)
+        return self._dumps.dump(_RTM_GETLINK, _RTM_NEWLINK, body)
+
+    def close(self) -> None:
+        """Release the socket; the next dump opens another."""
+        self._dumps.close()
+
+
 class _Reader:
     """Puts the datagrams of a dump together."""
 
-    def __init__(self, sequence: int) -> None:
+    def __init__(self, sequence: int, answer: int) -> None:
         self.chunks: list[bytes] = []
         self.spans: list[tuple[int, int]] = []
         self.done = False
         self.interrupted = False
         self._sequence = sequence
+        self._answer = answer
         self._size = 0
 
     def take(self, chunk: bytes) -> None:
@@ -120,10 +142,10 @@ class _Reader:
         self.chunks.append(chunk)
         self._size += len(chunk)
         if self._size > _MAX_OCTETS:
-            raise OSError(errno.EMSGSIZE, f"the interfaces take more than {_MAX_OCTETS} octets")
+            raise OSError(errno.EMSGSIZE, f"a dump takes more than {_MAX_OCTETS} octets")
 
     def _take_message(self, chunk: bytes, at: int, length: int, kind: int) -> None:
-        if kind == _RTM_NEWLINK:
+        if kind == self._answer:
             self.spans.append((self._size + at, self._size + at + length))
         elif kind in (_NLMSG_DONE, _NLMSG_ERROR):
             self.done = True
@@ -132,9 +154,9 @@ class _Reader:
                 raise OSError(code, os.strerror(code))
 
 
-def _open() -> socket.socket:
-    """Open a route socket with a time limit on every wait."""
-    link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+def open_netlink(family: int) -> socket.socket:
+    """Open a socket of a netlink family with a time limit on every wait."""
+    link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, family)
     try:
         seconds, rest = divmod(_TIMEOUT_S, 1)
         timeout = struct.pack("@ll", int(seconds), int(rest * 1e6))
@@ -146,3 +168,7 @@ def _open() -> socket.socket:
         link.close()
         raise
     return link
+
+
+def _open_route() -> socket.socket:
+    return open_netlink(socket.NETLINK_ROUTE)

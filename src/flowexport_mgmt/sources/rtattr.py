@@ -45,7 +45,7 @@ def find_counters(message: bytes) -> Layout | None:
     """Find the statistics of a message; None where it has no 64-bit ones."""
     places = {
         kind: (begin, end)
-        for kind, begin, end in _attributes(message, BODY + _INFO.size)
+        for kind, begin, end in iterate_attributes(message, BODY + _INFO.size)
         if kind in (_STATS, _STATS64)
     }
     if _STATS64 not in places:
@@ -64,7 +64,7 @@ def find_name(message: bytes) -> str:
     return next(
         (
             _text(message[begin:end])
-            for kind, begin, end in _attributes(message, BODY + _INFO.size)
+            for kind, begin, end in iterate_attributes(message, BODY + _INFO.size)
             if kind == _NAME
         ),
         "",
@@ -74,8 +74,8 @@ def find_name(message: bytes) -> str:
 def describe(message: bytes, settings: LinkSettings) -> Link:
     """Make a Link of a message and of what sysfs says."""
     _, device_type, ifindex, flags, _ = _INFO.unpack_from(message, BODY)
-    found = _values(message, BODY + _INFO.size)
-    kind = _text(_values(found.get(_LINKINFO, b"")).get(_INFO_KIND, b""))
+    found = read_attributes(message, BODY + _INFO.size)
+    kind = _text(read_attributes(found.get(_LINKINFO, b"")).get(_INFO_KIND, b""))
     return Link(
         ifindex=ifindex,
         name=_text(found.get(_NAME, b"")),
@@ -100,8 +100,8 @@ def _lower(ifindex: int, kind: str, found: Mapping[int, bytes]) -> int:
     return 0 if lower == ifindex else lower
 
 
-def _attributes(data: bytes, at: int = 0) -> Iterator[tuple[int, int, int]]:
-    """Yield type, begin and end of each attribute's value."""
+def iterate_attributes(data: bytes, at: int = 0) -> Iterator[tuple[int, int, int]]:
+    """Yield type, begin and end of the value of each attribute from ``at`` on (netlink(7))."""
     while at + _ATTRIBUTE.size <= len(data):
         length, kind = _ATTRIBUTE.unpack_from(data, at)
         if not _ATTRIBUTE.size <= length <= len(data) - at:
@@ -110,8 +110,9 @@ def _attributes(data: bytes, at: int = 0) -> Iterator[tuple[int, int, int]]:
         at += (length + 3) & ~3
 
 
-def _values(data: bytes, at: int = 0) -> dict[int, bytes]:
-    return {kind: data[begin:end] for kind, begin, end in _attributes(data, at)}
+def read_attributes(data: bytes, at: int = 0) -> dict[int, bytes]:
+    """Give the attributes from ``at`` on by type; of several of one type the last."""
+    return {kind: data[begin:end] for kind, begin, end in iterate_attributes(data, at)}
 
 
 def _text(value: bytes) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import Final, NamedTuple
+
+from flowexport_mgmt.sources.files import read_text
 
 FULL_DUPLEX: Final = 1
 HALF_DUPLEX: Final = 2
@@ -27,22 +28,8 @@ def read_settings(name: str, ifindex: int, root: str = "/sys/class/net") -> Link
     namespace than the one that netlink answered for, which another ifindex gives away.
     """
     folder = f"{root}/{name}"
-    if _read(f"{folder}/ifindex") != str(ifindex):
+    if read_text(f"{folder}/ifindex") != str(ifindex):
         return UNKNOWN_SETTINGS
-    megabits = _read(f"{folder}/speed")
+    megabits = read_text(f"{folder}/speed")
     speed = int(megabits) * 1_000_000 if megabits.isdecimal() else 0  # -1 says unknown
-    return LinkSettings(speed, _DUPLEX.get(_read(f"{folder}/duplex"), 0))
-
-
-def _read(path: str) -> str:
-    """Read one value; empty where there is none (no such file, or the driver refuses)."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return ""
-    try:
-        return os.read(descriptor, 32).decode("ascii", "replace").strip()
-    except OSError:
-        return ""
-    finally:
-        os.close(descriptor)
+    return LinkSettings(speed, _DUPLEX.get(read_text(f"{folder}/duplex"), 0))

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from ipaddress import ip_address
 
+import numpy as np
 import pytest
 from tests.support.interfaces import make_batch
 from tests.support.sessions import Reader, at, config
 
 from flowexport_mgmt.export.session import Content
 from flowexport_mgmt.export.sflow import SflowSession
+from flowexport_mgmt.records import ETHERNET_DTYPE, HostCounters
+from flowexport_mgmt.records.hosts import Adapter
 
 AGENT = ip_address("192.0.2.7")
 
@@ -95,6 +99,45 @@ def test_there_is_nothing_to_refresh() -> None:
     session.encode(make_batch({1: 1}), at(0))
     assert session.due == math.inf
     assert session.refresh(at(1e6)) == []
+
+
+def host(epoch: int = 0, adapters: int = 0) -> HostCounters:
+    listed = tuple(Adapter(index, (bytes(6),)) for index in range(1, adapters + 1))
+    return HostCounters(counters={2003: {"cpuNum": 8}}, epoch=epoch, adapters=listed)
+
+
+def test_the_host_has_a_sample_with_numbers_of_its_own() -> None:
+    session, reader = session_of(), Reader()
+    numbers = []
+    for second, epoch in enumerate((0, 0, 1, 1)):
+        batch = replace(make_batch({3: 10}), host=host(epoch))
+        records = reader.records(session.encode(batch, at(second)), "counter-sample")
+        interface, told = (record.fields for record in records)
+        assert (told["sourceType"], told["sourceIndex"], told["cpuNum"]) == (2, 1, 8)
+        numbers.append((interface["sampleSequence"], told["sampleSequence"]))
+    assert numbers == [(1, 1), (2, 2), (3, 1), (4, 2)]
+    assert session.sequence == 8
+    assert session.count(batch) == 2
+
+
+def test_adapters_that_do_not_fit_are_counted_as_skipped() -> None:
+    session = session_of(max_datagram_size=464)
+    outputs = session.encode(replace(make_batch({}), host=host(adapters=100)), at(0))
+    (described, _) = Reader().records(outputs, "counter-sample")
+    listed = sum(name.startswith("adapter") for name in described.fields)
+    assert 0 < listed < 100
+    assert session.skipped == 100 - listed
+
+
+def test_what_a_driver_counts_goes_with_its_interface() -> None:
+    ethernet = np.zeros(1, ETHERNET_DTYPE)
+    ethernet["ifindex"], ethernet["fcs_errors"] = 3, 17
+    outputs = session_of().encode(replace(make_batch({3: 1, 4: 1}), ethernet=ethernet), at(0))
+    samples = Reader().records(outputs, "counter-sample")
+    assert {s.fields["ifIndex"]: s.fields.get("dot3StatsFCSErrors") for s in samples} == {
+        4: None,
+        3: 17,
+    }
 
 
 def test_a_batch_counts_a_record_for_each_interface() -> None:

@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from tests.support.wire import counter_rows, counter_strategy, decode, numbered, round_trip
 
 from flowexport_mgmt.errors import EncodeError
-from flowexport_mgmt.records import UNKNOWN64, Datagrams
+from flowexport_mgmt.records import ETHERNET_DTYPE, UNKNOWN64, Datagrams
 from flowexport_mgmt.wire import sflow5
 from flowexport_mgmt.wire.messages import Record, Value
 
 SAMPLE_SIZE = 120
+ETHERNET_COLUMNS = (ETHERNET_DTYPE.names or ())[1:]
 
 
 def encode(
@@ -23,6 +25,7 @@ def encode(
     sequence: int = 1,
     uptime_ms: int = 5_000_000_000,
     max_size: int = 1400,
+    ethernet: list[dict[str, int]] | None = None,
 ) -> Datagrams:
     return sflow5.encode_counter_samples(
         counter_rows(rows),
@@ -32,7 +35,18 @@ def encode(
         sequence=sequence,
         uptime_ms=uptime_ms,
         max_size=max_size,
+        ethernet=None if ethernet is None else ethernet_rows(ethernet),
     )
+
+
+def ethernet_rows(rows: list[dict[str, int]]) -> NDArray[np.void]:
+    """Make rows of ETHERNET_DTYPE; a counter that a row does not name is unknown."""
+    array = np.zeros(len(rows), ETHERNET_DTYPE)
+    for made, row in zip(array, rows, strict=True):
+        for name in ETHERNET_COLUMNS:
+            made[name] = row.get(name, UNKNOWN64)
+        made["ifindex"] = row["ifindex"]
+    return array
 
 
 def sample(row: dict[str, int]) -> dict[str, Value]:
@@ -119,3 +133,42 @@ def test_a_size_that_holds_no_sample_is_refused() -> None:
     with pytest.raises(EncodeError, match="147 octets"):
         encode([{"ifindex": 1}], max_size=147)
     assert len(encode([{"ifindex": 1}], max_size=148)) == 1
+
+
+def test_ethernet_is_a_second_record_of_the_interfaces_that_have_it() -> None:
+    counters = dict.fromkeys(ETHERNET_COLUMNS, 0) | {"ifindex": 2, "fcs_errors": 2**32 + 5}
+    records = round_trip(encode(numbered([{"in_octets": 9}] * 3), ethernet=[counters]), 1400)
+    assert [record.fields["ifIndex"] for record in records] == [1, 3, 2]
+    assert [record.fields["sampleSequence"] for record in records] == [1, 3, 2]
+    plain, _, ethernet = (record.fields for record in records)
+    assert ethernet["ifInOctets"] == 9
+    assert (ethernet["dot3StatsFCSErrors"], ethernet["dot3StatsLateCollisions"]) == (5, 0)
+    assert len(ethernet) == len(plain) + 13
+
+
+def test_counters_of_ethernet_are_in_the_order_of_the_specification() -> None:
+    """As the dot3StatsTable has them; all ones is what the driver does not count."""
+    row = {"ifindex": 1} | {name: at for at, name in enumerate(ETHERNET_COLUMNS, 1)}
+    del row["sqe_test_errors"]
+    (data,) = encode([{"ifindex": 1}], ethernet=[row])
+    words = np.frombuffer(bytes(data)[-60:], ">u4").tolist()
+    assert words == [2, 52, 1, 2, 3, 4, 2**32 - 1, 6, 7, 8, 9, 10, 11, 12, 13]
+    assert ETHERNET_COLUMNS[8] == "transmit_errors"
+    (record,) = round_trip(encode([{"ifindex": 1}], ethernet=[row]), 1400)
+    assert record.fields["dot3StatsSQETestErrors"] is None
+    assert record.fields["dot3StatsSymbolErrors"] == 13
+
+
+@given(
+    st.integers(1, 40),
+    st.sets(st.integers(1, 60)),
+    st.integers(SAMPLE_SIZE + 60 + 28, 1500),
+)
+def test_samples_of_both_sizes_fill_datagrams(count: int, told: set[int], max_size: int) -> None:
+    ethernet = [{"ifindex": index, "fcs_errors": index} for index in sorted(told)]
+    made = encode(numbered([{}] * count), ethernet=ethernet, max_size=max_size)
+    found = {
+        record.fields["ifIndex"]: record.fields.get("dot3StatsFCSErrors")
+        for record in round_trip(made, max_size)
+    }
+    assert found == {index: index if index in told else None for index in range(1, count + 1)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
@@ -9,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowexport_mgmt.errors import EncodeError
-from flowexport_mgmt.records import UNKNOWN64, Datagrams
-from flowexport_mgmt.wire.paging import Pages, slices, split_rows
+from flowexport_mgmt.records import ETHERNET_DTYPE, UNKNOWN64, Datagrams
+from flowexport_mgmt.wire.paging import Pages, Run, slices, split_rows
 from flowexport_mgmt.wire.sflow5.headers import header_size, make_headers
 
 COUNTERS_SAMPLE_EXPANDED: Final = 4
 IF_COUNTERS: Final = 1
+ETHERNET_COUNTERS: Final = 2
 
 IF_COUNTERS_DTYPE: Final = np.dtype(
     [
@@ -41,6 +44,28 @@ IF_COUNTERS_DTYPE: Final = np.dtype(
 )
 """Generic interface counters, 88 octets (format 1)."""
 
+ETHERNET_COUNTERS_DTYPE: Final = np.dtype(
+    [
+        (f"dot3Stats{name}", ">u4")
+        for name in (
+            "AlignmentErrors",
+            "FCSErrors",
+            "SingleCollisionFrames",
+            "MultipleCollisionFrames",
+            "SQETestErrors",
+            "DeferredTransmissions",
+            "LateCollisions",
+            "ExcessiveCollisions",
+            "InternalMacTransmitErrors",
+            "CarrierSenseErrors",
+            "FrameTooLongs",
+            "InternalMacReceiveErrors",
+            "SymbolErrors",
+        )
+    ]
+)
+"""Counters of Ethernet interfaces, 52 octets (format 2), in the order of ETHERNET_DTYPE."""
+
 _SAMPLE: Final = np.dtype(
     [
         ("format", ">u4"),
@@ -54,6 +79,14 @@ _SAMPLE: Final = np.dtype(
         ("counters", IF_COUNTERS_DTYPE),
     ]
 )
+_ETHERNET_SAMPLE: Final = np.dtype(
+    [
+        ("interface", _SAMPLE),
+        ("record_format", ">u4"),
+        ("record_length", ">u4"),
+        ("counters", ETHERNET_COUNTERS_DTYPE),
+    ]
+)
 
 _CONSTANTS: Final = {
     "format": COUNTERS_SAMPLE_EXPANDED,
@@ -62,6 +95,7 @@ _CONSTANTS: Final = {
     "record_format": IF_COUNTERS,
     "record_length": IF_COUNTERS_DTYPE.itemsize,
 }
+_NO_ETHERNET: Final = np.empty(0, ETHERNET_DTYPE)
 
 # Counters of 32 bits are sent modulo 2^32, which makes all ones of those that are not kept.
 _COLUMNS: Final = {
@@ -94,6 +128,7 @@ def encode_counter_samples(
     sequence: int,
     uptime_ms: int,
     max_size: int,
+    ethernet: NDArray[np.void] | None = None,
 ) -> Datagrams:
     """Encode one expanded counter sample per interface, several to a datagram.
 
@@ -105,14 +140,18 @@ def encode_counter_samples(
         sequence: the sequence number of the first datagram; each datagram advances it by one.
         uptime_ms: milliseconds since boot, sent modulo 2^32.
         max_size: octets of the largest datagram.
+        ethernet: ETHERNET_DTYPE, sorted by ifindex; an interface that has a row here has a second
+            record in its sample, and such samples go last.
 
     Raises:
         EncodeError: not even one sample fits a datagram.
     """
-    per_datagram = (max_size - header_size(agent)) // _SAMPLE.itemsize
-    if per_datagram < 1:
-        raise EncodeError(f"a counter sample does not fit a datagram of {max_size} octets")
-    pages = Pages(split_rows(_lay_out_samples(rows, sequences), per_datagram))
+    samples = _lay_out_samples(rows, sequences)
+    blocks = [
+        _split(part, max_size, header_size(agent))
+        for part in _add_ethernet(samples, _NO_ETHERNET if ethernet is None else ethernet)
+    ]
+    pages = Pages(itertools.chain(*blocks))
     headers = make_headers(
         pages.records,
         agent=agent,
@@ -121,6 +160,35 @@ def encode_counter_samples(
         uptime_ms=uptime_ms,
     )
     return pages.join(headers)
+
+
+def _split(samples: NDArray[np.void], max_size: int, header: int) -> Iterator[Run]:
+    """Split samples of one size into datagrams with room for a header."""
+    per_datagram = (max_size - header) // samples.dtype.itemsize
+    if per_datagram < 1:
+        raise EncodeError(f"a counter sample does not fit a datagram of {max_size} octets")
+    return split_rows(samples, per_datagram)
+
+
+def _add_ethernet(
+    samples: NDArray[np.void], ethernet: NDArray[np.void]
+) -> tuple[NDArray[np.void], ...]:
+    """Part the samples: those of one record, and those to which one of Ethernet is added."""
+    if not len(ethernet):
+        return (samples,)
+    indexes = samples["source_index"].astype(np.uint32)
+    at = np.minimum(np.searchsorted(ethernet["ifindex"], indexes), len(ethernet) - 1)
+    told = ethernet["ifindex"][at] == indexes
+    both = np.zeros(int(told.sum()), _ETHERNET_SAMPLE)
+    both["interface"] = samples[told]
+    both["interface"]["length"] = _ETHERNET_SAMPLE.itemsize - 8
+    both["interface"]["records"] = 2
+    both["record_format"] = ETHERNET_COUNTERS
+    both["record_length"] = ETHERNET_COUNTERS_DTYPE.itemsize
+    columns = (ETHERNET_DTYPE.names or ())[1:]
+    for name, column in zip(ETHERNET_COUNTERS_DTYPE.names or (), columns, strict=True):
+        both["counters"][name] = ethernet[column][at[told]]
+    return samples[~told], both
 
 
 def _lay_out_samples(rows: NDArray[np.void], sequences: NDArray[np.uint32]) -> NDArray[np.void]:

@@ -7,8 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from flowexport_mgmt.records import UNKNOWN32
 from flowexport_mgmt.wire.messages import Faults, Value
-from flowexport_mgmt.wire.sflow5.encode import IF_COUNTERS, IF_COUNTERS_DTYPE
+from flowexport_mgmt.wire.sflow5.encode import (
+    ETHERNET_COUNTERS,
+    ETHERNET_COUNTERS_DTYPE,
+    IF_COUNTERS,
+    IF_COUNTERS_DTYPE,
+)
 from flowexport_mgmt.wire.sflow5.extended import COUNTER_READERS, FLOW_READERS
 from flowexport_mgmt.wire.sflow5.xdr import Reader
 
@@ -51,6 +57,12 @@ def _read_if_counters(record: Reader, fields: dict[str, Value]) -> None:
         fields[name] = None if unknown else value
 
 
+def _read_ethernet(record: Reader, fields: dict[str, Value]) -> None:
+    names = ETHERNET_COUNTERS_DTYPE.names or ()
+    for name, value in zip(names, record.unsigned(len(names)), strict=True):
+        fields[name] = None if value == UNKNOWN32 else value
+
+
 def _read_raw_header(record: Reader, fields: dict[str, Value]) -> None:
     protocol, frame_length, stripped, length = record.unsigned(4)
     fields["headerProtocol"] = protocol
@@ -60,10 +72,14 @@ def _read_raw_header(record: Reader, fields: dict[str, Value]) -> None:
 
 
 COUNTER_RECORDS: Final = RecordTable(
-    readers={IF_COUNTERS: _read_if_counters, **COUNTER_READERS},
+    readers={
+        IF_COUNTERS: _read_if_counters,
+        ETHERNET_COUNTERS: _read_ethernet,
+        **COUNTER_READERS,
+    },
     lengths={
         IF_COUNTERS: 88,
-        2: 52,  # ethernet
+        ETHERNET_COUNTERS: 52,
         3: 72,  # token ring
         4: 80,  # 100BaseVG
         5: 28,  # VLAN
