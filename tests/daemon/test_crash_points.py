@@ -34,7 +34,7 @@ def test_there_are_points_in_every_process() -> None:
 
 
 def try_commits(daemon: Daemon, collector: Collector) -> int:
-    """Commit 1, 2 and 3 into two collectors each, with one in between that is refused.
+    """Commit 1, 2 and 3 into two collectors each, with two in between that do not last.
 
     A process may die at any moment. Returns the last one that was confirmed, or 0.
     """
@@ -50,7 +50,16 @@ def try_commits(daemon: Daemon, collector: Collector) -> int:
             confirmed = number
         with contextlib.suppress(OSError), daemon.netconf() as session:
             commit_refused(session, collector)
+        with contextlib.suppress(OSError, RpcError), daemon.netconf() as session:
+            commit_and_cancel(session, collector)
     return confirmed
+
+
+def commit_and_cancel(session: Netconf, collector: Collector) -> None:
+    """Commit what is to be confirmed, and cancel it; when a process dies it is cancelled too."""
+    session.edit(collector.xml("a", rate_limit=98))
+    session.rpc("<commit><confirmed/></commit>")
+    session.rpc("<cancel-commit/>")
 
 
 def commit_refused(session: Netconf, collector: Collector) -> None:

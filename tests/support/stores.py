@@ -9,7 +9,14 @@ from pathlib import Path
 import msgspec
 from tests.support.edits import edits
 
-from flowexport_mgmt.datastore import Datastore, EditOptions, Session, Store
+from flowexport_mgmt.datastore import (
+    Clock,
+    Confirmed,
+    Datastore,
+    EditOptions,
+    Session,
+    Store,
+)
 from flowexport_mgmt.model.configuration import Configuration
 from flowexport_mgmt.schema.context import SchemaContext
 
@@ -90,14 +97,24 @@ class Operator:
         changes = edits(self.store.schema, xml)
         await self.store.edit(self.session, target, changes, options or EditOptions())
 
-    async def commit(self, xml: str = "") -> int:
+    async def commit(
+        self, xml: str = "", confirmed: Confirmed | None = None, persist_id: str | None = None
+    ) -> int:
         if xml:
             await self.edit(xml)
-        return (await self.store.commit(self.session)).id
+        done = await self.store.commit(self.session, confirmed=confirmed, persist_id=persist_id)
+        return done.id
 
 
-def open_store(schema: SchemaContext, folder: Path, init: Path | None = None) -> Datastore:
+def open_store(
+    schema: SchemaContext,
+    folder: Path,
+    init: Path | None = None,
+    *,
+    life: str = "life",
+    clock: Clock | None = None,
+) -> Datastore:
     """Load a datastore."""
-    store = Datastore(schema, folder)
+    store = Datastore(schema, folder, life=life, clock=clock)
     store.load(init)
     return store

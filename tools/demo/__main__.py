@@ -100,9 +100,7 @@ def _judge(world: World, screen: Screen) -> None:
     if world.report.faults:
         raise DemoError(f"{world.report.faults} faults in what arrived")
     if world.is_idle():
-        screen.console.print(
-            "\nNothing moved on these interfaces meanwhile."
-        )
+        screen.console.print("\nNothing moved on these interfaces meanwhile.")
     words = ", ".join(f"{PROTOCOLS[name]} {count} datagrams" for name, count in received.items())
     screen.console.print(f"\n[green]All three received counters:[/green] {words}.")
 

@@ -96,7 +96,7 @@ class Manager:
             schema = SchemaContext()
         except FileNotFoundError as error:
             raise StartError(str(error), ExitCode.RESOURCE_MISSING) from error
-        datastore = Datastore(schema, self._settings.folders.state)
+        datastore = Datastore(schema, self._settings.folders.state, life=self._settings.life)
         datastore.load(*self._read_init())
         self._datastore = datastore
         return datastore

@@ -15,6 +15,7 @@ from flowexport_mgmt.app.privilege import Account
 class ChildSettings:
     """How a child runs: its control socket's descriptor, its folders, and whom it becomes.
 
+    ``life`` names this run of flowexportd, the same for every child that it starts.
     ``sockets`` is the descriptor by which the exporter asks for sockets in network namespaces (see
     `link.sockets`). ``init`` is a descriptor from which the first configuration is read, and
     ``init_name`` the file it came from: the supervisor opens it, since the child may not be
@@ -23,6 +24,7 @@ class ChildSettings:
 
     control: int
     folders: Folders
+    life: str
     account: Account | None = None
     sockets: int | None = None
     init: int | None = None
@@ -34,6 +36,7 @@ class ChildSettings:
             f"--control={self.control}",
             f"--state-dir={self.folders.state}",
             f"--run-dir={self.folders.run}",
+            f"--life={self.life}",
         ]
         if self.account is not None:
             words += [
@@ -54,6 +57,7 @@ def read_child_settings(arguments: Sequence[str] | None = None) -> ChildSettings
     parser.add_argument("--control", type=int, required=True)
     parser.add_argument("--state-dir", type=Path, required=True)
     parser.add_argument("--run-dir", type=Path, required=True)
+    parser.add_argument("--life", required=True)
     parser.add_argument("--user")
     parser.add_argument("--uid", type=int)
     parser.add_argument("--gid", type=int)
@@ -65,6 +69,7 @@ def read_child_settings(arguments: Sequence[str] | None = None) -> ChildSettings
     return ChildSettings(
         control=given.control,
         folders=Folders(given.state_dir, given.run_dir),
+        life=given.life,
         account=account,
         sockets=given.sockets,
         init=given.init,

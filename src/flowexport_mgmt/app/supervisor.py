@@ -10,6 +10,7 @@ import contextlib
 import errno
 import logging
 import os
+import secrets
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -64,6 +65,7 @@ class Supervisor:
         self._hold = hold
         self._account = account
         self._init = init
+        self._life = secrets.token_hex(8)
         self._loop = Loop()
         self._notifier = Notifier()
         owner = None if account is None else (account.uid, account.gid)
@@ -122,6 +124,7 @@ class Supervisor:
             settings = ChildSettings(
                 control=theirs.fileno(),
                 folders=self._hold.folders,
+                life=self._life,
                 account=self._account,
                 sockets=sockets,
                 init=init,

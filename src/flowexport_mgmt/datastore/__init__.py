@@ -1,23 +1,37 @@
 """The transactional datastore that every door works on."""
 
 from flowexport_mgmt.datastore.changes import Change
+from flowexport_mgmt.datastore.clock import Clock, Timer
 from flowexport_mgmt.datastore.components import Component, Refusal, StateProvider, StateSnapshot
+from flowexport_mgmt.datastore.confirm import DEFAULT_TIMEOUT, Confirmed
 from flowexport_mgmt.datastore.datastore import Datastore
 from flowexport_mgmt.datastore.documents import check_document
-from flowexport_mgmt.datastore.events import Bus, ConfigurationChanged, Subscription
+from flowexport_mgmt.datastore.events import (
+    Bus,
+    ConfigurationChanged,
+    ConfirmedCommitChanged,
+    ConfirmEvent,
+    Subscription,
+)
 from flowexport_mgmt.datastore.options import EditOptions, ErrorOption, Store, TestOption
-from flowexport_mgmt.datastore.record import CommitRecord
+from flowexport_mgmt.datastore.record import CommitRecord, PendingConfirm
 from flowexport_mgmt.datastore.sessions import Session
 
 __all__ = [
+    "DEFAULT_TIMEOUT",
     "Bus",
     "Change",
+    "Clock",
     "CommitRecord",
     "Component",
     "ConfigurationChanged",
+    "ConfirmEvent",
+    "Confirmed",
+    "ConfirmedCommitChanged",
     "Datastore",
     "EditOptions",
     "ErrorOption",
+    "PendingConfirm",
     "Refusal",
     "Session",
     "StateProvider",
@@ -25,5 +39,6 @@ __all__ = [
     "Store",
     "Subscription",
     "TestOption",
+    "Timer",
     "check_document",
 ]

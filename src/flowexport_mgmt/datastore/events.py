@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -15,10 +16,39 @@ from flowexport_mgmt.datastore.record import CommitRecord
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationChanged:
-    """A commit took effect; ``changes`` are the changed subtrees, in the order of the edits."""
+    """A commit took effect; ``changes`` are the changed subtrees, in the order of the edits.
+
+    ``session`` is the id of the session that made it; 0 when the daemon did.
+    """
 
     record: CommitRecord
     changes: tuple[Change, ...]
+    session: int = 0
+
+
+class ConfirmEvent(enum.StrEnum):
+    """What happens to a confirmed commit, in the words of RFC 6470, section 2.2."""
+
+    START = "start"
+    EXTEND = "extend"
+    COMPLETE = "complete"
+    CANCEL = "cancel"
+    TIMEOUT = "timeout"
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmedCommitChanged:
+    """A confirmed commit began, was extended or confirmed, or was rolled back.
+
+    ``record`` is the commit that runs now; ``timeout`` the seconds that are left of it with START
+    and EXTEND. ``session`` is the id of the session that did it; 0 when the daemon did. CANCEL is
+    also the end of the session that a confirmed commit was bound to.
+    """
+
+    event: ConfirmEvent
+    record: CommitRecord
+    session: int = 0
+    timeout: int | None = None
 
 
 class Subscription:

@@ -34,16 +34,30 @@ _AFTER_LINK = crash.declare("datastore.history.after-link")
 _AFTER_PRUNE = crash.declare("datastore.history.after-prune")
 
 
-class Stored(NamedTuple):
-    """A configuration on disk: its commit and its document in the form of RFC 7951."""
+class Backup(NamedTuple):
+    """What a rollback restores: a commit and its document in the form of RFC 7951."""
 
     record: CommitRecord
     document: bytes
 
 
+class Stored(NamedTuple):
+    """A configuration on disk, with the one to go back to while it waits to be confirmed."""
+
+    record: CommitRecord
+    document: bytes
+    backup: Backup | None = None
+
+
+class _Backup(msgspec.Struct):
+    commit: CommitRecord
+    configuration: msgspec.Raw
+
+
 class _File(msgspec.Struct):
     commit: CommitRecord
     configuration: msgspec.Raw
+    backup: _Backup | None = None
 
 
 class _Head(msgspec.Struct):
@@ -57,6 +71,8 @@ class StateFolder:
         self._folder = folder
         self._history = folder / "history"
         self.running = folder / "running.json"
+        self.holds: int | None = None
+        """The number of the commit that running.json holds."""
         self._present: bytes | None = None
         self._kept: list[int] | None = None
         self._seconds = float("inf")
@@ -77,8 +93,10 @@ class StateFolder:
             file = msgspec.json.decode(data, type=_File)
         except msgspec.MsgspecError as error:
             raise self.unusable(str(error)) from None
-        self._present = data
-        return Stored(file.commit, bytes(file.configuration))
+        if file.commit.pending is not None and file.backup is None:
+            raise self.unusable("an unconfirmed commit has nothing to go back to")
+        self._present, self.holds = data, file.commit.id
+        return Stored(file.commit, bytes(file.configuration), _take_backup(file))
 
     def unusable(self, reason: str) -> StartError:
         """Word why running.json cannot be used, and the way out; the file stays as it is."""
@@ -96,7 +114,7 @@ class StateFolder:
         """Whether the latest write took so little time that an event loop can wait for the next."""
         return self._seconds < _QUICK
 
-    def write(self, record: CommitRecord, document: bytes) -> None:
+    def write(self, stored: Stored) -> None:
         """Replace running.json durably: on return the new one survives a crash.
 
         Raises:
@@ -104,12 +122,12 @@ class StateFolder:
         """
         begun = time.monotonic()
         try:
-            self._write(record, document)
+            self._write(_render(stored))
+            self.holds = stored.record.id
         finally:
             self._seconds = time.monotonic() - begun
 
-    def _write(self, record: CommitRecord, document: bytes) -> None:
-        data = b'{"commit":%b,"configuration":%b}\n' % (msgspec.json.encode(record), document)
+    def _write(self, data: bytes) -> None:
         self._replace(data)
         crash.point(_AFTER_RENAME)
         try:
@@ -190,7 +208,8 @@ class StateFolder:
         for number in self._entries():
             with contextlib.suppress(OSError, msgspec.MsgspecError):
                 data = self._entry(number).read_bytes()
-                records.append(msgspec.json.decode(data, type=_Head).commit)
+                record = msgspec.json.decode(data, type=_Head).commit
+                records.append(msgspec.structs.replace(record, pending=None))
         return records
 
     @property
@@ -217,6 +236,25 @@ class StateFolder:
         except OSError:
             return []
         return sorted(int(name) for name in names if name.isdecimal())
+
+
+def _take_backup(file: _File) -> Backup | None:
+    if file.backup is None:
+        return None
+    return Backup(file.backup.commit, bytes(file.backup.configuration))
+
+
+def _render(stored: Stored) -> bytes:
+    parts = [_member("commit", stored.record), b'"configuration":%b' % stored.document]
+    if stored.backup is not None:
+        record, document = stored.backup
+        inside = b'%b,"configuration":%b' % (_member("commit", record), document)
+        parts.append(b'"backup":{%b}' % inside)
+    return b"{%b}\n" % b",".join(parts)
+
+
+def _member(name: str, record: CommitRecord) -> bytes:
+    return b'"%b":%b' % (name.encode(), msgspec.json.encode(record))
 
 
 def _link(source: Path, target: Path) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from flowexport_mgmt.datastore.changes import overlaps
-from flowexport_mgmt.datastore.record import CommitRecord
+from flowexport_mgmt.datastore.record import CommitRecord, PendingConfirm
 from flowexport_mgmt.datastore.sessions import Session
 from flowexport_mgmt.model import server
 
 _TOP = "flow-export-server:server"
 _SESSIONS, _HISTORY = "/server/sessions", "/server/history"
+_PENDING = "/server/pending-confirm"
 
 
 class SessionReport(NamedTuple):
@@ -21,16 +23,29 @@ class SessionReport(NamedTuple):
     rejected: int
 
 
-class OwnState:
-    """Reports sessions and history as a StateProvider."""
+class PendingReport(NamedTuple):
+    """The commit that waits to be confirmed, by whom, and for how many seconds more."""
 
-    paths = (_SESSIONS, _HISTORY)
+    record: CommitRecord
+    pending: PendingConfirm
+    owner: Session | None
+    remaining: float
+
+
+class OwnState:
+    """Reports sessions, history and what waits to be confirmed, as a StateProvider."""
+
+    paths = (_SESSIONS, _HISTORY, _PENDING)
 
     def __init__(
-        self, sessions: Callable[[], SessionReport], history: Callable[[], Sequence[CommitRecord]]
+        self,
+        sessions: Callable[[], SessionReport],
+        history: Callable[[], Sequence[CommitRecord]],
+        pending: Callable[[], PendingReport | None],
     ) -> None:
         self._sessions = sessions
         self._history = history
+        self._pending = pending
 
     async def state(self, paths: Sequence[str]) -> Mapping[str, server.ServerState]:
         """Report what is asked for."""
@@ -39,6 +54,7 @@ class OwnState:
             _TOP: server.ServerState(
                 sessions=self._report_sessions() if _any(_SESSIONS, wanted) else None,
                 history=self._report_history() if _any(_HISTORY, wanted) else None,
+                pending_confirm=self._report_pending() if _any(_PENDING, wanted) else None,
             )
         }
 
@@ -57,10 +73,30 @@ class OwnState:
                     time=record.time,
                     user=record.user,
                     door=record.door,
+                    source=record.source or None,
+                    comment=record.comment or None,
+                    label=record.label or None,
                     changes=record.changes,
                 )
                 for record in self._history()
             )
+        )
+
+    def _report_pending(self) -> server.PendingConfirm | None:
+        report = self._pending()
+        if report is None:
+            return None
+        record, pending, owner, remaining = report
+        return server.PendingConfirm(
+            commit=record.id,
+            user=record.user,
+            door=record.door,
+            session=owner.id if owner is not None else None,
+            persistent=pending.persist is not None,
+            timeout=pending.timeout,
+            deadline=pending.deadline,
+            remaining=math.ceil(remaining),
+            back_to=pending.back_to,
         )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flowexport_mgmt.datastore.documents import read_document, valid_configuration
-from flowexport_mgmt.datastore.files import StateFolder, Stored
+from flowexport_mgmt.datastore.files import Backup, StateFolder, Stored
 from flowexport_mgmt.datastore.record import CommitRecord
 from flowexport_mgmt.datastore.validation import Valid, validate
 from flowexport_mgmt.errors import ExitCode, ManagementError, StartError
@@ -26,17 +26,26 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A committed configuration: as a tree, as its document, as typed values."""
+    """A committed configuration: as a tree, as its document, as typed values.
+
+    ``backup`` is the configuration to go back to unless the commit is confirmed.
+    """
 
     record: CommitRecord
     tree: Tree
     document: bytes
     configuration: Configuration
+    backup: Backup | None = None
 
     @classmethod
-    def of(cls, record: CommitRecord, valid: Valid) -> Running:
+    def of(cls, record: CommitRecord, valid: Valid, backup: Backup | None = None) -> Running:
         """Make a valid configuration the one of a commit."""
-        return cls(record, valid.tree, valid.document, valid.configuration)
+        return cls(record, valid.tree, valid.document, valid.configuration, backup)
+
+    @property
+    def stored(self) -> Stored:
+        """The form in which it is kept on disk."""
+        return Stored(self.record, self.document, self.backup)
 
 
 def load(
@@ -53,7 +62,7 @@ def load(
     """
     stored = files.read()
     if stored is not None:
-        running = Running.of(stored.record, _restore(schema, files, stored))
+        running = Running.of(stored.record, _restore(schema, files, stored), stored.backup)
         keep(files, running.record)
         return running
     if init is None:
@@ -94,7 +103,7 @@ def _begin(
         id=files.last_id + 1, time=time, user="", door="init", changes=_count(valid.tree)
     )
     try:
-        files.write(record, valid.document)
+        files.write(Stored(record, valid.document))
     except OSError as error:
         valid.tree.free()
         raise _unusable(files.running, error, ExitCode.UNEXPECTED) from None

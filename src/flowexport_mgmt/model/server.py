@@ -234,7 +234,16 @@ class HistoryCommit(Node, frozen=True, kw_only=True):
     """By whom."""
 
     door: str | None = None
-    """Through which door."""
+    """Through which door; 'rollback' for the daemon itself when nobody confirmed a commit."""
+
+    source: str | None = None
+    """Where from."""
+
+    comment: str | None = None
+    """Why, in the words of whoever committed."""
+
+    label: str | None = None
+    """The name that whoever committed gave it."""
 
     changes: int | None = None
     """Nodes that it created, changed or deleted."""
@@ -246,6 +255,37 @@ class History(Node, frozen=True, kw_only=True):
     commit: tuple[HistoryCommit, ...] = ()
 
 
+class PendingConfirm(Node, frozen=True, kw_only=True):
+    """The commit that is rolled back unless it is confirmed in time."""
+
+    commit: int | None = None
+    """The number of the commit."""
+
+    user: str | None = None
+    """Who made it."""
+
+    door: str | None = None
+    """Through which door."""
+
+    session: int | None = None
+    """The session that issued the latest confirmed commit, while it is open."""
+
+    persistent: bool | None = None
+    """Whether it outlives its session and is confirmed by its token."""
+
+    timeout: int | None = None
+    """The time to confirm that was asked for. Units: seconds."""
+
+    deadline: str | None = None
+    """When it is rolled back, by the clock at the time of the commit."""
+
+    remaining: int | None = None
+    """The time that is left, whatever happened to the clock. Units: seconds."""
+
+    back_to: int | None = None
+    """The commit whose configuration a rollback restores."""
+
+
 class ServerState(Node, frozen=True, kw_only=True):
     """Management of the flow exporter."""
 
@@ -253,3 +293,4 @@ class ServerState(Node, frozen=True, kw_only=True):
     http: HttpState | None = None
     sessions: Sessions | None = None
     history: History | None = None
+    pending_confirm: PendingConfirm | None = None

@@ -19,7 +19,14 @@ from flowexport_mgmt.schema.paths import Step, parse_path, render_path
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
-NETCONF_FEATURES = ("writable-running", "candidate", "rollback-on-error", "validate", "xpath")
+NETCONF_FEATURES = (
+    "writable-running",
+    "candidate",
+    "confirmed-commit",
+    "rollback-on-error",
+    "validate",
+    "xpath",
+)
 """The optional capabilities that work; each is also a feature of ietf-netconf."""
 
 OWN_MODULES = ("flow-export-types", "flow-export", "flow-export-server", "flow-export-deviations")

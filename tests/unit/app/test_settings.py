@@ -14,10 +14,10 @@ FOLDERS = Folders(Path("/state"), Path("/state/run"))
 @pytest.mark.parametrize(
     "settings",
     [
-        ChildSettings(control=3, folders=FOLDERS),
-        ChildSettings(control=3, folders=FOLDERS, account=Account("fx", 7, 8)),
-        ChildSettings(control=3, folders=FOLDERS, sockets=4),
-        ChildSettings(control=3, folders=FOLDERS, init=5, init_name="-- odd name.xml"),
+        ChildSettings(control=3, folders=FOLDERS, life="f00"),
+        ChildSettings(control=3, folders=FOLDERS, life="f00", account=Account("fx", 7, 8)),
+        ChildSettings(control=3, folders=FOLDERS, life="f00", sockets=4),
+        ChildSettings(control=3, folders=FOLDERS, life="f00", init=5, init_name="-- odd name.xml"),
     ],
 )
 def test_settings_survive_the_command_line(settings: ChildSettings) -> None:

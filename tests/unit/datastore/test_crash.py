@@ -15,7 +15,8 @@ from flowexport_mgmt.observe import crash
 from flowexport_mgmt.schema.context import SchemaContext
 
 ROOT = Path(__file__).parents[3]
-POINTS = [name for name in crash.names() if name.startswith("datastore.")]
+ALL_POINTS = [name for name in crash.names() if name.startswith("datastore.")]
+POINTS = [name for name in ALL_POINTS if ".rollback." not in name]
 DURABLE = {
     "datastore.running.after-rename",
     "datastore.running.after-folder-fsync",
@@ -27,8 +28,10 @@ DURABLE = {
 }
 
 
-def commit(folder: Path, port: int, crash_at: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tests.support.commit_once", str(folder), str(port)]
+def commit(
+    folder: Path, port: int, crash_at: str = "", *how: str
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.support.commit_once", str(folder), str(port), *how]
     environment = {**os.environ, crash.VARIABLE: crash_at}
     return subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
@@ -42,6 +45,7 @@ def port_of(store: Datastore) -> int:
 
 def test_all_steps_are_known() -> None:
     assert len(POINTS) == 11
+    assert len(ALL_POINTS) == 13
     assert set(POINTS) > DURABLE
 
 
@@ -73,3 +77,30 @@ async def test_a_crash_in_the_first_commit(
         assert (store.configuration.flow_export is not None) is (point in DURABLE)
     finally:
         await store.stop()
+
+
+def passes(point: str) -> tuple[int, ...]:
+    """Tell which passes of a point belong to a confirmed commit and to its rollback."""
+    if ".history." in point:  # the first is the start's
+        return (2, 3)
+    return (1, 2) if ".running." in point else (1,)
+
+
+@pytest.mark.parametrize(
+    ("point", "number"), [(point, number) for point in ALL_POINTS for number in passes(point)]
+)
+async def test_a_crash_before_a_commit_is_confirmed(
+    schema: SchemaContext, tmp_path: Path, point: str, number: int
+) -> None:
+    """Wherever it dies, in the commit or in the rollback: the configuration before comes back."""
+    assert commit(tmp_path, 1).stdout == "1\n"
+    died = commit(tmp_path, 2, f"{point}:{number}", "cancel")
+    assert (died.returncode, died.stdout) == (crash.EXIT_STATUS, ""), died.stderr
+    for _ in range(2):  # what was put right at the first start is so at the second
+        store = open_store(schema, tmp_path)
+        try:
+            assert port_of(store) == 1
+            assert store.pending is None
+            assert store.history[-1] == store.record
+        finally:
+            await store.stop()

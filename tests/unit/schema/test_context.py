@@ -10,7 +10,7 @@ from flowexport_mgmt.schema.nodes import Kind
 def test_only_features_that_work_are_announced(schema: SchemaContext) -> None:
     netconf = next(m for m in schema.modules if m.name == "ietf-netconf")
     assert set(netconf.features) == set(NETCONF_FEATURES)
-    assert "confirmed-commit" not in netconf.features
+    assert "url" not in netconf.features
 
 
 def test_own_modules_are_implemented(schema: SchemaContext) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from flowexport_mgmt.datastore import Datastore, Session
 from flowexport_mgmt.errors import ErrorTag, ErrorType, Fault, ManagementError
-from flowexport_mgmt.north.netconf import documents, names, nmda, operations, parameters
+from flowexport_mgmt.north.netconf import commits, documents, names, nmda, operations, parameters
 from flowexport_mgmt.north.netconf.calls import Call, OperationRow
 from flowexport_mgmt.north.netconf.reading import Reader
 from flowexport_mgmt.north.netconf.replies import Errors, Reply
@@ -17,7 +17,7 @@ from flowexport_mgmt.north.netconf.rpc import Envelope, Rpc, is_rpc
 _log = logging.getLogger(__name__)
 
 
-_OPERATIONS: Final = {**operations.OPERATIONS, **nmda.OPERATIONS}
+_OPERATIONS: Final = {**operations.OPERATIONS, **commits.OPERATIONS, **nmda.OPERATIONS}
 
 
 @dataclass(slots=True)

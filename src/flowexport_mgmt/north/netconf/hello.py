@@ -19,6 +19,7 @@ _CAPABILITY: Final = "urn:ietf:params:netconf:capability"
 _WORKING: Final = (
     "writable-running:1.0",
     "candidate:1.0",
+    "confirmed-commit:1.1",
     "rollback-on-error:1.0",
     "validate:1.0",
     "validate:1.1",

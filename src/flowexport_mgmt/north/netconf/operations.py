@@ -101,12 +101,6 @@ async def kill_session(call: Call) -> Reply:
     return Ok()
 
 
-async def commit(call: Call) -> Reply:
-    """Make the candidate running (RFC 6241, section 8.3.4.1)."""
-    await call.datastore.commit(call.session)
-    return Ok()
-
-
 async def discard_changes(call: Call) -> Reply:
     """Make the candidate equal to running (RFC 6241, section 8.3.4.2)."""
     call.datastore.discard(call.session)
@@ -172,7 +166,6 @@ OPERATIONS: Final[Mapping[str, OperationRow]] = {
     base("unlock"): OperationRow(unlock, {"target": True}),
     base("close-session"): OperationRow(close_session, ends_session=True),
     base("kill-session"): OperationRow(kill_session, {"session-id": True}),
-    base("commit"): OperationRow(commit),
     base("discard-changes"): OperationRow(discard_changes),
     base("validate"): OperationRow(validate, {"source": True}),
     f"{{{names.MONITORING}}}get-schema": OperationRow(

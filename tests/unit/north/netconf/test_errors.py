@@ -271,9 +271,42 @@ REQUESTS = {
         "<copy-config><target><url>file:///x</url></target><source><running/></source></copy-config>",
         {"tag": "unknown-element", "bad-element": "url"},
     ),
-    "confirmed commit is not offered": (
-        "<commit><confirmed/></commit>",
-        {"tag": "unknown-element", "bad-element": "confirmed"},
+    "confirm-timeout 0": (
+        "<commit><confirmed/><confirm-timeout>0</confirm-timeout></commit>",
+        {"tag": "invalid-value", "bad-element": "confirm-timeout"},
+    ),
+    "confirm-timeout that is no number": (
+        "<commit><confirmed/><confirm-timeout>1.5</confirm-timeout></commit>",
+        {"tag": "invalid-value", "bad-element": "confirm-timeout"},
+    ),
+    "confirm-timeout beyond 32 bits": (
+        "<commit><confirmed/><confirm-timeout>4294967296</confirm-timeout></commit>",
+        {"tag": "invalid-value", "bad-element": "confirm-timeout"},
+    ),
+    "confirmed with content": (
+        "<commit><confirmed>true</confirmed></commit>",
+        {"tag": "invalid-value", "bad-element": "confirmed"},
+    ),
+    "confirm-timeout without confirmed": (
+        "<commit><confirm-timeout>5</confirm-timeout></commit>",
+        {"tag": "missing-element", "bad-element": "confirmed"},
+    ),
+    "persist without confirmed": (
+        "<commit><persist>token</persist></commit>",
+        {"tag": "missing-element", "bad-element": "confirmed"},
+    ),
+    "persist without a token": (
+        "<commit><confirmed/><persist/></commit>",
+        {"tag": "invalid-value", "bad-element": "persist"},
+    ),
+    "persist-id of nothing": (
+        "<commit><persist-id>token</persist-id></commit>",
+        {"tag": "invalid-value", "bad-element": "persist-id"},
+    ),
+    "nothing to cancel": ("<cancel-commit/>", {"tag": "operation-failed"}),
+    "nothing to cancel by a token": (
+        "<cancel-commit><persist-id>token</persist-id></cancel-commit>",
+        {"tag": "invalid-value", "bad-element": "persist-id"},
     ),
     "bad default-operation": (
         edit(VALID, options="<default-operation>create</default-operation>"),

@@ -209,4 +209,4 @@ def test_our_hello_lists_what_works_and_the_modules() -> None:
     library = "urn:ietf:params:netconf:capability:yang-library:1.1"
     assert f"{library}?revision=2019-01-04&content-id=ab%26c" in listed
     assert not [c for c in listed if c and c.startswith("urn:types")]
-    assert not [c for c in listed if c and "confirmed-commit" in c]
+    assert not [c for c in listed if c and "startup" in c]
