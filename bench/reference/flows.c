@@ -90,7 +90,8 @@ static uint8_t *extended(uint8_t *at, const struct columns *c, size_t i, const s
     at = put32(put32(at, c->next_as[i]), c->prev_as[i]);
     at = put8(put8(at, c->direction[i]), c->end_reason[i]);
     at = put32(put16(at, c->vlan[i]), c->vrf[i]);
-    return put_times(at, c, i, w, protocol);
+    at = put_times(at, c, i, w, protocol);
+    return protocol == 9 ? at : put32(at, 1); /* the selector of all packets */
 }
 
 size_t netflow5(const struct columns *c, size_t count, const struct when *w, uint32_t seconds,

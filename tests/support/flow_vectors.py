@@ -16,7 +16,7 @@ from flowexport_mgmt.wire.flows.fields import ExportTime
 from flowexport_mgmt.wire.flows.templates import IPFIX, NETFLOW9
 from flowexport_mgmt.wire.ipfix import options as options10
 from flowexport_mgmt.wire.netflow9 import options as options9
-from flowexport_mgmt.wire.options import ExporterStatistics, Sampler
+from flowexport_mgmt.wire.options import ExporterStatistics, Losses, Sampler
 from flowexport_mgmt.wire.sflow5.structures import PROCESSOR
 
 _TIME_NS: Final = 1_800_000_000_250_000_000
@@ -242,33 +242,30 @@ def _flow_sets(source: Mapping[str, Any], time: ExportTime) -> list[Any]:
 
 
 def _options(source: Mapping[str, Any]) -> list[Any]:
-    statistics = ExporterStatistics(
-        messages=42,
-        records=4242,
-        octets=2**40,
-        ignored_packets=3,
-        ignored_octets=500,
-        ignored_ms=(_TIME_MS - 9, _TIME_MS - 2),
-        unsent_flows=5,
-        unsent_packets=60,
-        unsent_octets=7000,
-        unsent_ms=(_TIME_MS - 8, _TIME_MS - 1),
-    )
+    domain = source["domain"]
+    statistics = ExporterStatistics(messages=42, records=4242, octets=2**40)
+    losses = Losses(flows=5, packets=60, octets=7000, first_ms=_TIME_MS - 8, last_ms=_TIME_MS - 1)
+    samplers = [Sampler(1, 1), Sampler(2, 1000)]
     if source["protocol"] == "netflow9":
         return [
             options9.SAMPLING,
+            options9.SAMPLERS,
             options9.STATISTICS,
-            options9.encode_sampling(1000, domain=source["domain"]),
-            options9.encode_statistics(statistics, domain=source["domain"]),
+            options9.LOSSES,
+            options9.encode_sampling(1000, domain=domain),
+            *options9.encode_samplers(samplers, domain=domain),
+            options9.encode_statistics(statistics, domain=domain),
+            options9.encode_losses(losses, domain=domain),
         ]
-    samplers = [Sampler(1, 1), Sampler(2, 1000)]
     return [
         options10.SAMPLING,
         options10.SYSTEMATIC_SAMPLING,
-        *options10.STATISTICS,
-        *options10.encode_sampling(samplers),
-        *options10.encode_sampling(samplers, systematic=True),
-        *options10.encode_statistics(statistics, domain=source["domain"], process_id=99),
+        options10.MESSAGE_STATISTICS,
+        options10.EXPORTING_RELIABILITY,
+        *options10.encode_sampling(samplers, domain=domain),
+        *options10.encode_sampling(samplers, domain=domain, systematic=True),
+        options10.encode_message_statistics(statistics, domain=domain),
+        options10.encode_losses(losses, process_id=99),
     ]
 
 

@@ -87,7 +87,6 @@ class Collector:
         self.config = config
         self.session = _SESSIONS[config.protocol](config)
         self.statistics = Statistics(since_ns=now.unix_ns, exports=self.session.exports)
-        self.session.exported = self.statistics.exported
         self.status = OperStatus.UP
         self.reason: str | None = None
         self.retry_at = -math.inf
@@ -152,13 +151,13 @@ class Collector:
         self.config = config
         self.session.configure(config)
         if not config.enabled:
-            self._close()
+            self._close(now)
             self.session.forget()
             self._set(OperStatus.DISABLED, "enabled is false")
         elif isinstance(opened, EndpointError):
             self.fail(opened.message, now)
         elif opened is not None:
-            self._attach(opened)
+            self._attach(opened, now)
             if self.advance(now):
                 self._set(OperStatus.UP)
             elif self._sender is not None:
@@ -218,6 +217,8 @@ class Collector:
             self._lose(error.failure, now)
             return 0
         self.statistics.add(progress, now.unix_ns)
+        self.session.count_sent(progress)
+        self.session.count_unsent(progress.output, progress.sent.rejected, now)
         self._round.add(progress)
         if progress.finished:
             self.session.settle(progress.output, delivered=progress.delivered, now=now)
@@ -226,19 +227,23 @@ class Collector:
 
     def fail(self, reason: str, now: Instant) -> None:
         """Be down for that reason, and be opened again later."""
-        self._close()
+        self._close(now)
         wait = self._backoff.note_down(now.monotonic) if self.is_stream else RETRY_S
         self.retry_at = now.monotonic + wait
         self._set(OperStatus.DOWN, reason)
 
     def close(self) -> None:
-        """Release the socket, for good."""
-        self._close()
+        """Release the socket, for good; what waits is of no interest any more."""
+        if self._sender is not None:
+            self._sender.close()
+            self._sender = None
+        self._is_open = False
+        self._transfers.clear()
 
     def _ensure_source(self, now: Instant) -> bool:
         """See that the socket still has the address that it sends from, or get another."""
         if self._sender is not None and not self._sender.can_send():
-            self._close()
+            self._close(now)
             self._reopen(now)
             return self.advance(now)
         return self._is_open
@@ -257,7 +262,7 @@ class Collector:
         else:
             self._set(OperStatus.DOWN, f"{self._where}: {done.error.text}")
             if not done.accepted and done.error.number in _REOPEN:
-                self._close()
+                self._close(now)
                 self.retry_at = now.monotonic + RETRY_S
 
     @property
@@ -266,12 +271,12 @@ class Collector:
 
     def _reopen(self, now: Instant) -> None:
         try:
-            self._attach(open_sender(self.config, self._facilities))
+            self._attach(open_sender(self.config, self._facilities), now)
         except EndpointError as error:
             self.fail(error.message, now)
 
-    def _attach(self, sender: Sender) -> None:
-        self._close()
+    def _attach(self, sender: Sender, now: Instant) -> None:
+        self._close(now)
         self._sender = sender
 
     def _begin(self, sender: Sender, now: Instant) -> None:
@@ -289,17 +294,18 @@ class Collector:
     def _lose(self, failure: Failure, now: Instant) -> None:
         """Be down because there is no connection; what waited for it is lost."""
         self.statistics.fail(failure, 1)
-        self._close(failure)
+        self._close(now, failure)
         self.fail(f"{self._where}: {failure.text}", now)
 
-    def _close(self, cause: Failure = _ABANDONED) -> None:
+    def _close(self, now: Instant, cause: Failure = _ABANDONED) -> None:
         """Release the socket, and count what was generated and is not sent any more."""
         if self._sender is not None:
             self._sender.close()
             self._sender = None
         self._is_open = False
-        if abandoned := self._transfers.clear():
-            self.statistics.fail(cause, abandoned)
+        for output, places in self._transfers.clear():
+            self.statistics.fail(cause, len(places))
+            self.session.count_unsent(output, places, now)
         self._round = _Round()
 
     def _choose_agent(self) -> None:

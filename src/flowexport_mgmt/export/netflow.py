@@ -3,87 +3,87 @@
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Sequence
+from typing import ClassVar
 
-from numpy import void
-from numpy.typing import NDArray
+import numpy as np
 
+from flowexport_mgmt.export.domain import Domain, InterfaceTable
+from flowexport_mgmt.export.formats import Format, Ipfix, Netflow9, Sets
 from flowexport_mgmt.export.instant import Instant
-from flowexport_mgmt.export.session import Content, Output, Session, refusal
-from flowexport_mgmt.export.templates import TemplateClock
-from flowexport_mgmt.model.flow_export import Collector, Transport
-from flowexport_mgmt.records import Batch, CounterBatch, Datagrams, FlowBatch
-from flowexport_mgmt.records.flows import unfold
-from flowexport_mgmt.wire import ipfix, netflow9
+from flowexport_mgmt.export.output import Content, Output
+from flowexport_mgmt.export.session import Session, refusal
+from flowexport_mgmt.export.transfer import Progress
+from flowexport_mgmt.model.flow_export import (
+    Collector,
+    RecordFormat,
+    SamplingOptionsFormat,
+    Transport,
+)
+from flowexport_mgmt.records import Batch, CounterBatch, FlowBatch
 from flowexport_mgmt.wire.deltas import counter_deltas
 from flowexport_mgmt.wire.flows.fields import ExportTime
-from flowexport_mgmt.wire.flows.templates import IPFIX, NETFLOW9, FlowTemplates
-from flowexport_mgmt.wire.ipfix import options as ipfix_options
-from flowexport_mgmt.wire.netflow9 import options as netflow9_options
-from flowexport_mgmt.wire.options import ExporterStatistics, Sampler
-from flowexport_mgmt.wire.templates import DataSet, Template
-
-_ALL_PACKETS: Final = Sampler(id=1, rate=1)
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """What the interface option data says."""
-
-    ifindexes: bytes
-    names: tuple[str, ...]
-    descriptions: tuple[str, ...]
+from flowexport_mgmt.wire.options import ALL_PACKETS, Losses, Sampler
 
 
 class TemplateSession(Session):
-    """NetFlow v9 and IPFIX: data that needs templates, and counters as differences."""
+    """NetFlow v9 and IPFIX: data that needs templates, and counters as differences.
+
+    Flow records of sampled packets have an observation domain of their own, the next one, so that
+    nobody adds them to those of flows whose packets were all counted.
+    """
 
     carries = (CounterBatch, FlowBatch)
-    counters: Template
-    interface_table: Template
-    sampling: Template
-    statistics: Template
-    flows: FlowTemplates
+    form: ClassVar[type[Format]]
 
     def __init__(self, config: Collector) -> None:
         super().__init__(config)
-        self._clock = TemplateClock(_refresh_interval(config))
+        main, refresh = config.observation_domain, _refresh_interval(config)
+        self._main = Domain(self.form(main), refresh, (self.form.counters,), ALL_PACKETS)
+        self._sampled = Domain(self.form((main + 1) & 0xFFFFFFFF), refresh, ())
         self._baseline: CounterBatch | None = None
         self._latest: CounterBatch | None = None
-        self._told: _Table | None = None
-        self._flow_templates: dict[int, Template] = {}  # those that were needed so far
-        self._begun = False
+        self._losses = Losses()
 
-    def configure(self, config: Collector) -> None:
-        """Take changed settings; option data that is switched on goes out with its template."""
-        before = self._config
-        if (config.interface_options and not before.interface_options) or (
-            config.sampling_options and not before.sampling_options
-        ):
-            self._clock.hasten()
-        super().configure(config)
-        self._clock.configure(_refresh_interval(config))
+    @property
+    def sequence(self) -> int:
+        """The sequence of the configured observation domain."""
+        return self._main.sequence
 
     @property
     def due(self) -> float:
         """Monotonic time at which templates have to go out, once there was data."""
-        return self._clock.due if self._begun else math.inf
+        return min(domain.due for domain in self._domains)
+
+    def configure(self, config: Collector) -> None:
+        """Take changed settings; option data that is switched on goes out with its template."""
+        before = self._config
+        super().configure(config)
+        for domain in self._domains:
+            domain.clock.configure(_refresh_interval(config))
+            if _told_more(before, config):
+                domain.clock.hasten()
+            if _layouts(before) != _layouts(config):
+                domain.forget_flows()
 
     def refresh(self, now: Instant) -> list[Output]:
-        """Generate templates and option data."""
-        return self._announce(now) if self._begun else []
+        """Generate templates and option data of the domains that these are due in."""
+        return [
+            output
+            for domain in self._domains
+            if now.monotonic >= domain.due
+            for output in self._announce(domain, now)
+        ]
 
     def restart(self) -> None:
-        """Send templates and option data with the next poll."""
-        self._clock.owe()
+        """Send templates and option data with the next data."""
+        for domain in self._domains:
+            domain.clock.owe()
 
     def settle(self, output: Output, *, delivered: bool, now: Instant) -> None:
         """Send templates and option data that did not get out again soon."""
         if output.content is Content.TEMPLATES and not delivered:
-            self._clock.note_failed(now.monotonic)
+            self._domain_of(output).clock.note_failed(now.monotonic)
 
     def encode(self, batch: Batch, now: Instant) -> list[Output]:
         """Generate flow records, or what counters grew by, behind templates when these are due.
@@ -96,165 +96,150 @@ class TemplateSession(Session):
             return self._encode_flows(batch, now)
         raise refusal(batch)
 
-    def _encode_flows(self, batch: FlowBatch, now: Instant) -> list[Output]:
-        data = self.flows.lay_out(batch, ExportTime(now.unix_ns, now.uptime_ms))
-        template = data.template
-        is_new = template.id not in self._flow_templates
-        self._flow_templates[template.id] = template
-        self._begun = True
-        outputs = []
-        if self._is_announcement_due(now):
-            outputs += self._announce(now)
-        elif is_new:
-            outputs += self._output(Content.TEMPLATES, [template], now)
-        return outputs + self._output(Content.FLOWS, [data], now)
-
-    def _is_announcement_due(self, now: Instant) -> bool:
-        return self._clock.owed or now.monotonic >= self._clock.due
-
-    def _encode_counters(self, batch: CounterBatch, now: Instant) -> list[Output]:
-        outputs = []
-        self._latest = batch
-        self._begun = True
-        if self._is_announcement_due(now):
-            outputs += self._announce(now)
-        elif self._config.interface_options and _table_of(batch) != self._told:
-            outputs += self._output(Content.TEMPLATES, self._option_data(batch), now)
-        if self._baseline is not None:
-            deltas = counter_deltas(self._baseline, batch)
-            outputs += self._output(Content.COUNTERS, [self._counter_data(deltas)], now)
-        self._baseline = batch
-        return outputs
-
     def count(self, batch: Batch) -> int:
-        """Count flows, or two records for each interface, one per direction."""
+        """Count flow records, or two for each interface, one per direction."""
         if isinstance(batch, CounterBatch):
             return 2 * len(batch.rows)
-        return len(unfold(batch)) if isinstance(batch, FlowBatch) else 0
+        return len(self._rows_of(batch)) if isinstance(batch, FlowBatch) else 0
+
+    def count_sent(self, progress: Progress) -> None:
+        """Count what the domain sent, which option data tell of."""
+        self._domain_of(progress.output).count_sent(progress)
+
+    def count_missed(self, batch: Batch, now: Instant) -> int:
+        """Count a batch that is not sent; option data tell of flows that were lost."""
+        if isinstance(batch, FlowBatch):
+            self._lose(self._rows_of(batch), now)
+        return self.count(batch)
+
+    def count_unsent(self, output: Output, places: Sequence[int], now: Instant) -> None:
+        """Count the flows in datagrams that did not get out, which option data tell of."""
+        if output.flows is None or not places:
+            return
+        ends = np.cumsum(output.datagrams.records)
+        rows = [np.arange(ends[at] - output.datagrams.records[at], ends[at]) for at in places]
+        self._lose(output.flows.select(np.concatenate(rows)), now)
 
     def forget(self) -> None:
         """Let the next poll be the first."""
         self._baseline = None
 
-    def _announce(self, now: Instant) -> list[Output]:
-        sets: list[Template | DataSet] = [self.counters, *self._flow_templates.values()]
+    @property
+    def _domains(self) -> tuple[Domain, Domain]:
+        return self._main, self._sampled
+
+    def _domain_of(self, output: Output) -> Domain:
+        return self._main if output.domain == self._main.form.domain else self._sampled
+
+    def _encode_counters(self, batch: CounterBatch, now: Instant) -> list[Output]:
+        domain = self._main
+        outputs = []
+        self._latest = batch
+        domain.begun = True
+        if domain.is_announcement_due(now):
+            outputs += self._announce(domain, now)
+        else:
+            outputs += self._compose(domain, Content.TEMPLATES, self._changed_names(domain), now)
+        if self._baseline is not None:
+            data = domain.form.encode_counters(counter_deltas(self._baseline, batch))
+            outputs += self._compose(domain, Content.COUNTERS, [data], now)
+        self._baseline = batch
+        return outputs
+
+    def _encode_flows(self, batch: FlowBatch, now: Instant) -> list[Output]:
+        domain, samplers = self._main, tuple[Sampler, ...]()
+        if batch.is_sampled:
+            domain = self._sampled
+            batch, samplers = domain.form.name_samplers(batch)
+        classic, biflow = _layouts(self._config)
+        layout, rows = domain.form.flows.choose(batch, classic=classic, biflow=biflow)
+        domain.begun = True
+        is_new, news = domain.learn_template(layout.template), domain.learn_samplers(samplers)
+        if domain.is_announcement_due(now):
+            outputs = self._announce(domain, now)
+        else:
+            sets: Sets = [layout.template] if is_new else []
+            sets += [*self._changed_names(domain), *self._sampling_data(domain, news)]
+            outputs = self._compose(domain, Content.TEMPLATES, sets, now)
+        data = layout.lay_out(rows, ExportTime(now.unix_ns, now.uptime_ms))
+        return outputs + self._compose(domain, Content.FLOWS, [data], now, rows)
+
+    def _announce(self, domain: Domain, now: Instant) -> list[Output]:
+        sets: Sets = [*domain.templates]
         if self._config.interface_options:
-            sets.append(self.interface_table)
-            if self._latest is not None:
-                sets += self._option_data(self._latest)
+            sets += [domain.form.interface_table, *self._names(domain)]
         if self._config.sampling_options:
-            sets += (self.sampling, self._sampling_data())
-        sets += (self.statistics, self._statistics_data(self.exported()))
-        self._clock.note_sent(now.monotonic)
-        return self._output(Content.TEMPLATES, sets, now)
+            sets.append(domain.form.sampling_template(systematic=self._is_systematic))
+            sets += self._sampling_data(domain, domain.samplers)
+        sets += domain.form.describe_export(domain.exported)
+        if domain is self._main:
+            sets += domain.form.describe_losses(self._losses)
+        domain.clock.note_sent(now.monotonic)
+        return self._compose(domain, Content.TEMPLATES, sets, now)
 
-    def _option_data(self, batch: CounterBatch) -> list[DataSet]:
-        self._told = _table_of(batch)
-        return [self._interface_data(batch)] if len(batch.rows) else []
+    def _changed_names(self, domain: Domain) -> Sets:
+        """Give the names of the interfaces if they are not those that were told."""
+        if self._latest is None or not self._config.interface_options:
+            return []
+        if InterfaceTable.of(self._latest) == domain.told:
+            return []
+        return self._names(domain)
 
-    def _output(
-        self, content: Content, sets: Iterable[Template | DataSet], now: Instant
+    def _names(self, domain: Domain) -> Sets:
+        if self._latest is None:
+            return []
+        domain.told = InterfaceTable.of(self._latest)
+        return [domain.form.encode_interfaces(self._latest)] if self._latest.names else []
+
+    def _sampling_data(self, domain: Domain, samplers: tuple[Sampler, ...]) -> Sets:
+        if not samplers or not self._config.sampling_options:
+            return []
+        return [*domain.form.encode_sampling(samplers, systematic=self._is_systematic)]
+
+    @property
+    def _is_systematic(self) -> bool:
+        return self._config.sampling_options_format is SamplingOptionsFormat.SYSTEMATIC
+
+    def _rows_of(self, batch: FlowBatch) -> FlowBatch:
+        """Make the rows of a batch those that its records would be."""
+        classic, biflow = _layouts(self._config)
+        return self.form.flows.choose(batch, classic=classic, biflow=biflow)[1]
+
+    def _lose(self, rows: FlowBatch, now: Instant) -> None:
+        packets, octets = int(rows.packets.sum()), int(rows.octets.sum())
+        if rows.reverse_packets is not None and rows.reverse_octets is not None:
+            packets += int(rows.reverse_packets.sum())
+            octets += int(rows.reverse_octets.sum())
+        self._losses = self._losses.add(len(rows), packets, octets, now.unix_ns // 1_000_000)
+
+    def _compose(
+        self,
+        domain: Domain,
+        content: Content,
+        sets: Sets,
+        now: Instant,
+        flows: FlowBatch | None = None,
     ) -> list[Output]:
-        datagrams = self._compose(sets, now)
-        return [Output(content, datagrams)] if len(datagrams) else []
-
-    @abstractmethod
-    def _compose(self, sets: Iterable[Template | DataSet], now: Instant) -> Datagrams:
-        """Put sets into datagrams and advance the sequence."""
-
-    @abstractmethod
-    def _counter_data(self, deltas: NDArray[void]) -> DataSet:
-        """Lay out what counters grew by."""
-
-    @abstractmethod
-    def _interface_data(self, batch: CounterBatch) -> DataSet:
-        """Lay out the names of the interfaces."""
-
-    @abstractmethod
-    def _sampling_data(self) -> DataSet:
-        """Lay out how packets are sampled: what this session tells of counts them all."""
-
-    @abstractmethod
-    def _statistics_data(self, exported: ExporterStatistics) -> DataSet:
-        """Lay out what was exported before this message."""
+        return domain.compose(content, sets, now, self._config.max_datagram_size, flows)
 
 
 class Netflow9Session(TemplateSession):
     """NetFlow v9: export packets are numbered."""
 
-    counters = netflow9.COUNTERS
-    interface_table = netflow9.INTERFACE_TABLE
-    flows = NETFLOW9
-    sampling = netflow9_options.SAMPLING
-    statistics = netflow9_options.STATISTICS
-
-    def _compose(self, sets: Iterable[Template | DataSet], now: Instant) -> Datagrams:
-        datagrams = netflow9.compose(
-            sets,
-            domain=self._config.observation_domain,
-            sequence=self.sequence,
-            uptime_ms=now.uptime_ms,
-            export_time_s=now.unix_ns // 1_000_000_000,
-            max_size=self._config.max_datagram_size,
-        )
-        self.sequence += len(datagrams)
-        return datagrams
-
-    def _counter_data(self, deltas: NDArray[void]) -> DataSet:
-        return netflow9.encode_counters(deltas)
-
-    def _interface_data(self, batch: CounterBatch) -> DataSet:
-        return netflow9.encode_interface_table(
-            batch.rows["ifindex"], batch.names, batch.descriptions
-        )
-
-    def _sampling_data(self) -> DataSet:
-        return netflow9_options.encode_sampling(1, domain=self._config.observation_domain)
-
-    def _statistics_data(self, exported: ExporterStatistics) -> DataSet:
-        domain = self._config.observation_domain
-        return netflow9_options.encode_statistics(exported, domain=domain)
+    form = Netflow9
 
 
 class IpfixSession(TemplateSession):
     """IPFIX: data records are numbered, on a connection those that it carries."""
 
-    counters = ipfix.COUNTERS
-    interface_table = ipfix.INTERFACE_TABLE
-    flows = IPFIX
-    sampling = ipfix_options.SAMPLING
-    statistics = ipfix_options.MESSAGE_STATISTICS
+    form = Ipfix
 
     def restart(self) -> None:
         """Send templates and option data next; a connection begins with number 0."""
         super().restart()
         if self._config.transport is not Transport.UDP:
-            self.sequence = 0
-
-    def _compose(self, sets: Iterable[Template | DataSet], now: Instant) -> Datagrams:
-        datagrams = ipfix.compose(
-            sets,
-            domain=self._config.observation_domain,
-            sequence=self.sequence,
-            export_time_s=now.unix_ns // 1_000_000_000,
-            max_size=self._config.max_datagram_size,
-        )
-        self.sequence += sum(datagrams.records)
-        return datagrams
-
-    def _counter_data(self, deltas: NDArray[void]) -> DataSet:
-        return ipfix.encode_counters(deltas)
-
-    def _interface_data(self, batch: CounterBatch) -> DataSet:
-        return ipfix.encode_interface_table(batch.rows["ifindex"], batch.names, batch.descriptions)
-
-    def _sampling_data(self) -> DataSet:
-        (data,) = ipfix_options.encode_sampling([_ALL_PACKETS])
-        return data
-
-    def _statistics_data(self, exported: ExporterStatistics) -> DataSet:
-        domain = self._config.observation_domain
-        return ipfix_options.encode_message_statistics(exported, domain=domain)
+            for domain in self._domains:
+                domain.sequence = 0
 
 
 def _refresh_interval(config: Collector) -> float:
@@ -262,5 +247,15 @@ def _refresh_interval(config: Collector) -> float:
     return config.template_refresh if config.transport is Transport.UDP else math.inf
 
 
-def _table_of(batch: CounterBatch) -> _Table:
-    return _Table(batch.rows["ifindex"].tobytes(), batch.names, batch.descriptions)
+def _layouts(config: Collector) -> tuple[bool, bool]:
+    """Tell whether flow records are classic, and whether biflows stay whole."""
+    return config.record_format is RecordFormat.CLASSIC, config.biflow
+
+
+def _told_more(before: Collector, after: Collector) -> bool:
+    """Tell whether settings ask for option data that the collector does not have."""
+    return (
+        (after.interface_options and not before.interface_options)
+        or (after.sampling_options and not before.sampling_options)
+        or after.sampling_options_format is not before.sampling_options_format
+    )

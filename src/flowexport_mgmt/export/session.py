@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import enum
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import ClassVar
 
 from flowexport_mgmt.export.instant import Instant
+from flowexport_mgmt.export.output import Content, Output
+from flowexport_mgmt.export.transfer import Progress
 from flowexport_mgmt.model.flow_export import Collector
-from flowexport_mgmt.records import Batch, Datagrams, FlowBatch
-from flowexport_mgmt.wire.options import ExporterStatistics
-
-
-class Content(enum.Enum):
-    """What datagrams carry."""
-
-    TEMPLATES = "templates"  # and option data
-    COUNTERS = "counters"
-    FLOWS = "flows"  # or sampled packets
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """Datagrams with one kind of content."""
-
-    content: Content
-    datagrams: Datagrams
+from flowexport_mgmt.records import Batch, FlowBatch
 
 
 class Session(ABC):
@@ -44,12 +27,8 @@ class Session(ABC):
     """The kinds of batches that the protocol has records for."""
 
     def __init__(self, config: Collector) -> None:
-        self.sequence = 0
-        """Datagrams generated (sFlow, NetFlow v9) or records generated (NetFlow v5, IPFIX)."""
         self.skipped = 0
         """Records that the protocol has no room for."""
-        self.exported: Callable[[], ExporterStatistics] = ExporterStatistics
-        """Gives what was sent so far, for protocols that tell it to the collector."""
         self._config = config
 
     def configure(self, config: Collector) -> None:
@@ -64,6 +43,11 @@ class Session(ABC):
         """
         is_sampled = isinstance(batch, FlowBatch) and batch.is_sampled
         return isinstance(batch, self.carries) and not is_sampled
+
+    @property
+    @abstractmethod
+    def sequence(self) -> int:
+        """Datagrams generated (sFlow, NetFlow v9) or records generated (NetFlow v5, IPFIX)."""
 
     @property
     @abstractmethod
@@ -93,6 +77,18 @@ class Session(ABC):
     @abstractmethod
     def count(self, batch: Batch) -> int:
         """Count the records that a batch comes to."""
+
+    def count_sent(self, progress: Progress) -> None:  # noqa: B027 - most have no place for it
+        """Learn what was accepted for sending, for protocols that tell it to the collector."""
+
+    def count_unsent(  # noqa: B027 - most have no place for it
+        self, output: Output, places: Sequence[int], now: Instant
+    ) -> None:
+        """Learn which datagrams of an output were not accepted, and never will be."""
+
+    def count_missed(self, batch: Batch, now: Instant) -> int:  # noqa: ARG002 - the face of all
+        """Learn of a batch that is never encoded, and count its records."""
+        return self.count(batch)
 
     @abstractmethod
     def forget(self) -> None:

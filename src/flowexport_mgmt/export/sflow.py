@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from flowexport_mgmt.export.endpoint import IpAddress
 from flowexport_mgmt.export.instant import Instant
-from flowexport_mgmt.export.session import Content, Output, Session, refusal
+from flowexport_mgmt.export.output import Content, Output
+from flowexport_mgmt.export.session import Session, refusal
 from flowexport_mgmt.model.flow_export import Collector
 from flowexport_mgmt.records import Batch, CounterBatch, Datagrams, HostCounters, SampleBatch
 from flowexport_mgmt.wire import sflow5
@@ -33,6 +34,7 @@ class SflowSession(Session):
 
     def __init__(self, config: Collector) -> None:
         super().__init__(config)
+        self._sequence = 0
         self.agent: IpAddress | None = None
         """The agent address; datagrams need one."""
         self._flow_samples = sflow5.SampleSequences()
@@ -41,6 +43,11 @@ class SflowSession(Session):
         self._sequences = np.empty(0, np.uint32)
         self._host_epoch = 0
         self._host_sequence = 0
+
+    @property
+    def sequence(self) -> int:
+        """Datagrams generated."""
+        return self._sequence
 
     @property
     def due(self) -> float:
@@ -96,7 +103,7 @@ class SflowSession(Session):
         return self._output(Content.COUNTERS, made.datagrams)
 
     def _output(self, content: Content, datagrams: Datagrams) -> list[Output]:
-        self.sequence += len(datagrams)
+        self._sequence += len(datagrams)
         return [Output(content, datagrams)]
 
     def _common(self, now: Instant) -> _Common:
@@ -105,7 +112,7 @@ class SflowSession(Session):
         return _Common(
             agent=self.agent,
             sub_agent_id=self._config.sub_agent_id,
-            sequence=self.sequence + 1,
+            sequence=self._sequence + 1,
             uptime_ms=now.uptime_ms,
             max_size=self._config.max_datagram_size,
         )

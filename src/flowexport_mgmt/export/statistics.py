@@ -6,9 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from flowexport_mgmt.export.failure import Failure
-from flowexport_mgmt.export.session import Content
+from flowexport_mgmt.export.output import Content
 from flowexport_mgmt.export.transfer import Progress
-from flowexport_mgmt.wire.options import ExporterStatistics
 
 
 @dataclass(slots=True)
@@ -62,12 +61,6 @@ class Statistics:
         """Count an error so many times."""
         self.failures[failure.name] += count
         self.last_error = failure.text
-
-    def exported(self) -> ExporterStatistics:
-        """Give what protocols tell of it: messages, data records and octets."""
-        return ExporterStatistics(
-            messages=self.datagrams, records=self.data_records, octets=self.octets
-        )
 
     def copy(self) -> Statistics:
         """Copy, for a reader that does not hold the lock."""

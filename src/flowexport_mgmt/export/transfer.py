@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from flowexport_mgmt.export.output import Output
 from flowexport_mgmt.export.sender import Sender, Sent
-from flowexport_mgmt.export.session import Output
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +54,14 @@ class Transfers:
         """Line up outputs behind those that wait."""
         self._waiting += (_Transfer(output) for output in outputs if len(output.datagrams))
 
-    def clear(self) -> int:
-        """Forget all that waits, and tell how many datagrams that were."""
-        count = sum(
-            len(transfer.output.datagrams) - transfer.position for transfer in self._waiting
-        )
+    def clear(self) -> list[tuple[Output, range]]:
+        """Forget all that waits; tell which datagrams of which outputs that is."""
+        left = [
+            (transfer.output, range(transfer.position, len(transfer.output.datagrams)))
+            for transfer in self._waiting
+        ]
         self._waiting.clear()
-        return count
+        return left
 
     def send(self, sender: Sender, limit: int) -> Progress:
         """Send at most ``limit`` datagrams of the first output.

@@ -26,6 +26,20 @@ class Transport(enum.StrEnum):
     TLS = "tls"
 
 
+class RecordFormat(enum.StrEnum):
+    """Values of record-format."""
+
+    CLASSIC = "classic"
+    EXTENDED = "extended"
+
+
+class SamplingOptionsFormat(enum.StrEnum):
+    """Values of sampling-options-format."""
+
+    RANDOM = "random"
+    SYSTEMATIC = "systematic"
+
+
 class SendMethod(enum.StrEnum):
     """Values of send-method."""
 
@@ -120,6 +134,16 @@ class Collector(Node, frozen=True, kw_only=True):
     rate_limit: int = 50000
     """The pace at which a burst of records leaves. Units: datagrams per second."""
 
+    record_format: RecordFormat = RecordFormat.EXTENDED
+    """The fields of the flow records of IPv4. Those of IPv6 and those made of sampled packets are
+    extended always: classic has no fields for them.
+    """
+
+    biflow: bool = False
+    """Whether a flow whose two directions are known is sent as one record that holds both.
+    Otherwise it is two.
+    """
+
     interface_options: bool = True
     """Whether the names of the interfaces are sent as option data."""
 
@@ -127,6 +151,9 @@ class Collector(Node, frozen=True, kw_only=True):
     """Whether it is sent as option data how packets are sampled, also when all of them are taken:
     there are collectors that discard flow records without it.
     """
+
+    sampling_options_format: SamplingOptionsFormat = SamplingOptionsFormat.RANDOM
+    """The form in which sampling-options tell a rate."""
 
 
 class FlowExport(Node, frozen=True, kw_only=True):

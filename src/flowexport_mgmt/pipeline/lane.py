@@ -21,6 +21,7 @@ from flowexport_mgmt.export import (
 )
 from flowexport_mgmt.model import flow_export as fe
 from flowexport_mgmt.model.base import OperStatus
+from flowexport_mgmt.pipeline.clock import read_clock
 from flowexport_mgmt.pipeline.pacer import Pacer
 from flowexport_mgmt.pipeline.queue import BatchQueue
 from flowexport_mgmt.records import Batch, CounterBatch
@@ -52,7 +53,7 @@ class Lane:
     Three threads meet here: polls `offer`, egress makes `step` after step, and management
     configures, asks and closes. The lane's lock makes each of these calls one piece; none of them
     waits inside. ``recovered`` and ``changed`` are called with the lock held and must not call
-    back.
+    back. ``clock`` says when something was dropped.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Lane:
         changed: StatusChanged,
         recovered: Callable[[Lane], None],
         facilities: Facilities = OWN_FACILITIES,
+        clock: Callable[[], Instant] = read_clock,
     ) -> None:
         self.name = config.name
         self.takes_details = config.protocol is fe.Protocol.SFLOW
@@ -70,6 +72,7 @@ class Lane:
         self._lock = threading.Lock()
         self._collector = Collector(config, now, changed, facilities)
         self._recovered = recovered
+        self._clock = clock
         self._pacer = Pacer(config.rate_limit)
         self._queue = BatchQueue()
         self._dropped_records = 0
@@ -102,7 +105,7 @@ class Lane:
                 return
             dropped = self._queue.put(batch)
             if dropped is not None:
-                self._dropped_records += self._collector.session.count(dropped)
+                self._drop(dropped)
 
     def step(self, now: Instant) -> float:
         """Do what is due: open, generate, or send one burst.
@@ -181,7 +184,10 @@ class Lane:
     def _miss(self, batch: Batch) -> None:
         """Count what is lost with a batch; the next poll makes up for one that is missed."""
         if not isinstance(batch, CounterBatch):
-            self._dropped_records += self._collector.session.count(batch)
+            self._drop(batch)
+
+    def _drop(self, batch: Batch) -> None:
+        self._dropped_records += self._collector.session.count_missed(batch, self._clock())
 
     def _generate(self, now: Instant) -> None:
         if self._collector.pending:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.support.interfaces import make_batch
 from tests.support.receiver import Receiver, closed_port, receiver
-from tests.support.sessions import Script, at, config
+from tests.support.sessions import OPTIONS, TEMPLATES, Script, at, config
 
 from flowexport_mgmt.export import Collector, EndpointError, open_sender
 from flowexport_mgmt.model.base import OperStatus
@@ -52,9 +52,9 @@ def test_everything_is_counted_as_the_kernel_takes_it() -> None:
         counted = life.collector.statistics
         assert counted.datagrams == 2
         assert counted.octets == sum(datagram.size for datagram in got)
-        assert counted.records == 3 + 2 + 6  # names; sampling, statistics; counters
+        assert counted.records == 3 + OPTIONS + 6  # names, option data, counters
         assert counted.data_records == 6
-        assert counted.templates == 4
+        assert counted.templates == TEMPLATES
         assert counted.last_template_ns == at(0).unix_ns
         assert counted.last_export_ns == at(20).unix_ns
         assert (life.collector.status, life.changes) == (UP, [])
@@ -111,7 +111,7 @@ def test_who_did_not_listen_gets_templates_with_every_poll_until_it_does() -> No
     life = life_with(sender, "ipfix")
     for second in range(6):
         life.export(second)
-    assert life.collector.statistics.templates == 4 * 3
+    assert life.collector.statistics.templates == 3 * TEMPLATES
 
 
 def test_a_socket_whose_network_is_gone_is_opened_again() -> None:
@@ -175,7 +175,7 @@ def test_templates_are_sent_again_over_a_new_socket() -> None:
     life.collector.configure(life.collector.config, again, at(2))
     life.export(2)
     assert len(again.datagrams) == 2  # templates, then what grew since the poll that was lost
-    assert life.collector.statistics.templates == 8
+    assert life.collector.statistics.templates == 2 * TEMPLATES
 
 
 @pytest.mark.parametrize(

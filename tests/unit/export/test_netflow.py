@@ -1,17 +1,14 @@
 from __future__ import annotations
 
-import functools
 import math
-from dataclasses import replace
 
 import pytest
 from tests.support.interfaces import make_batch
-from tests.support.sessions import Reader, at, config
+from tests.support.sessions import OPTIONS, TEMPLATES, Reader, at, config
 
 from flowexport_mgmt.export.netflow import IpfixSession, Netflow9Session, TemplateSession
-from flowexport_mgmt.export.session import Content, Output
+from flowexport_mgmt.export.output import Content, Output
 from flowexport_mgmt.wire.messages import Value
-from flowexport_mgmt.wire.options import ExporterStatistics
 
 PROTOCOLS = pytest.mark.parametrize("protocol", ["netflow9", "ipfix"])
 
@@ -40,11 +37,11 @@ def test_the_first_poll_brings_templates_and_names_only(protocol: str) -> None:
     session = session_of(protocol, observation_domain=77)
     outputs = session.encode(make_batch({3: 1000, 5: 7}, names=("eth0", "eth1")), at(0))
     assert contents(outputs) == [Content.TEMPLATES]
-    assert templates(outputs) == 4
+    assert templates(outputs) == TEMPLATES
     (message,) = Reader().read(outputs)
     assert (message.sequence, message.domain) == (0, 77)
     shown = [record.fields.get("interfaceName") for record in message.records]
-    assert shown == ["eth0", "eth1", None, None]  # then sampling and statistics
+    assert shown == ["eth0", "eth1"] + OPTIONS * [None]
     assert {record.kind for record in message.records} == {"options"}
 
 
@@ -78,8 +75,9 @@ def test_ipfix_counts_data_records_and_not_templates() -> None:
     for poll in range(4):
         batch = make_batch({3: 100 * poll, 4: 5 * poll}, second=poll)
         numbers += [message.sequence for message in reader.read(session.encode(batch, at(poll)))]
-    assert numbers == [0, 4, 8, 12]  # two names, sampling, statistics; then four records a poll
-    assert session.sequence == 16
+    first = 2 + OPTIONS  # then four records with each poll
+    assert numbers == [0, first, first + 4, first + 8]
+    assert session.sequence == first + 12
 
 
 @PROTOCOLS
@@ -101,7 +99,7 @@ def test_a_refresh_does_not_wait_for_a_poll(protocol: str) -> None:
     reader.read(session.encode(make_batch({3: 1}), at(0)))
     assert session.due == at(5).monotonic
     outputs = session.refresh(at(5))
-    assert templates(outputs) == 4
+    assert templates(outputs) == TEMPLATES
     assert len(names(reader, outputs)) == 1
     assert session.due == at(10).monotonic
 
@@ -147,12 +145,12 @@ def test_names_are_sent_again_when_interfaces_change(protocol: str) -> None:
 def test_names_can_be_switched_off_and_on(protocol: str) -> None:
     session, reader = session_of(protocol, interface_options=False), Reader()
     outputs = session.encode(make_batch({3: 1}), at(0))
-    assert templates(outputs) == 3
+    assert templates(outputs) == TEMPLATES - 1
     assert names(reader, outputs) == []
     session.configure(config(protocol, interface_options=True))
     assert session.due < at(0).monotonic
     outputs = session.encode(make_batch({3: 1}, second=1), at(1))
-    assert templates(outputs) == 4
+    assert templates(outputs) == TEMPLATES
     assert len(names(reader, outputs)) == 1
     session.configure(config(protocol, interface_options=False))
     outputs = session.encode(make_batch({3: 1, 4: 1}, second=2), at(2))
@@ -179,33 +177,13 @@ def sampling(reader: Reader, outputs: list[Output], protocol: str) -> list[dict[
 def test_sampling_is_told_with_the_templates_unless_switched_off(protocol: str) -> None:
     session, reader = session_of(protocol, sampling_options=False), Reader()
     outputs = session.encode(make_batch({3: 1}), at(0))
-    assert (templates(outputs), sampling(reader, outputs, protocol)) == (3, [])
+    assert (templates(outputs), sampling(reader, outputs, protocol)) == (TEMPLATES - 1, [])
     session.configure(config(protocol))
     assert session.due < at(0).monotonic
     for second in (1, 601):
         outputs = session.refresh(at(second))
-        assert templates(outputs) == 4
+        assert templates(outputs) == TEMPLATES
         assert sampling(reader, outputs, protocol) == [SAMPLING[protocol]]
-
-
-@PROTOCOLS
-def test_statistics_are_those_at_the_time(protocol: str) -> None:
-    session, reader = session_of(protocol), Reader()
-    told = []
-    for second in (0, 600):
-        exported = ExporterStatistics(messages=5, records=70 + second, octets=800)
-        session.exported = functools.partial(replace, exported)
-        outputs = session.encode(make_batch({3: 1}, second=second), at(second))
-        told += [
-            (
-                record.fields["exportedMessageTotalCount"],
-                record.fields["exportedFlowRecordTotalCount"],
-                record.fields["exportedOctetTotalCount"],
-            )
-            for record in reader.records(outputs, "options")
-            if "exportedMessageTotalCount" in record.fields
-        ]
-    assert told == [(5, 70, 800), (5, 670, 800)]
 
 
 @PROTOCOLS
@@ -261,7 +239,7 @@ def test_records_fit_the_datagram_and_none_is_lost(protocol: str) -> None:
 def test_no_interfaces_still_bring_the_templates(protocol: str) -> None:
     session = session_of(protocol)
     outputs = session.encode(make_batch({}), at(0))
-    assert templates(outputs) == 4
+    assert templates(outputs) == TEMPLATES
     assert session.encode(make_batch({}, second=1), at(1)) == []
 
 

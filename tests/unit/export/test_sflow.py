@@ -9,7 +9,7 @@ import pytest
 from tests.support.interfaces import make_batch
 from tests.support.sessions import Reader, at, config
 
-from flowexport_mgmt.export.session import Content
+from flowexport_mgmt.export.output import Content
 from flowexport_mgmt.export.sflow import SflowSession
 from flowexport_mgmt.records import ETHERNET_DTYPE, HostCounters
 from flowexport_mgmt.records.hosts import Adapter

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.support.interfaces import make_batch
 from tests.support.receiver import receiver
-from tests.support.sessions import Script, at, config
+from tests.support.sessions import OPTIONS, TEMPLATES, Script, at, config
 
 from flowexport_mgmt.export import EndpointError, Opened
 from flowexport_mgmt.model.base import OperStatus
@@ -61,7 +61,7 @@ def test_a_lane_asks_to_be_stepped_for_its_templates() -> None:
     drive.lane.step(at(0))
     assert drive.lane.step(at(0)) == at(30).monotonic
     drive.run(0, 100)
-    assert drive.lane.report().statistics.templates == 4 * 4
+    assert drive.lane.report().statistics.templates == 4 * TEMPLATES
     assert len(sender.datagrams) == 4
 
 
@@ -123,7 +123,7 @@ def test_dropped_polls_lose_no_counts(protocol: str) -> None:
     drive.run(0, 60)
     report = drive.lane.report()
     assert report.dropped_records == 3 * 2
-    assert report.statistics.records == 3 + 2 * (CAPACITY - 1)
+    assert report.statistics.records == 1 + OPTIONS + 2 * (CAPACITY - 1)
     assert report.statistics.data_records == 2 * (CAPACITY - 1)
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.support.flows import Version, flow_batch, sample_batch
 from tests.support.interfaces import make_batch
 from tests.support.receiver import receiver
-from tests.support.sessions import Script, at, config
+from tests.support.sessions import TEMPLATES, Script, at, config
 
 from flowexport_mgmt.export import EndpointError, Opened, open_sender
 from flowexport_mgmt.pipeline import Lane
@@ -129,15 +129,15 @@ def test_templates_come_before_the_first_flows_and_again_at_every_refresh(protoc
     lane = lane_with(sender, protocol, template_refresh=30)
     lane.offer(flows(4, 1))
     drain(lane, 0)
-    assert lane.report().statistics.templates == 5  # counters, IPv4, three of options
+    assert lane.report().statistics.templates == TEMPLATES + 1
     lane.offer(flows(6, 1))
     drain(lane, 1)
-    assert lane.report().statistics.templates == 6
+    assert lane.report().statistics.templates == TEMPLATES + 2
     lane.offer(flows(6, 1))
     drain(lane, 2)
-    assert lane.report().statistics.templates == 6
+    assert lane.report().statistics.templates == TEMPLATES + 2
     drain(lane, 30)
-    assert lane.report().statistics.templates == 6 + 6
+    assert lane.report().statistics.templates == 2 * (TEMPLATES + 2)
     assert count_flows(decode(sender))["flows"] == 3
 
 

@@ -18,6 +18,7 @@ from flowexport_mgmt.wire import ipfix, netflow9
 from flowexport_mgmt.wire.flows.fields import ExportTime
 from flowexport_mgmt.wire.flows.templates import IPFIX, NETFLOW9, FlowTemplates
 from flowexport_mgmt.wire.messages import Record, Value
+from flowexport_mgmt.wire.options import ALL_PACKETS
 from flowexport_mgmt.wire.templates import Template
 
 FEW = settings(max_examples=25)  # each example draws some hundred numbers
@@ -163,10 +164,10 @@ def ids(templates: tuple[Template, ...]) -> list[int]:
 
 def test_template_ids_are_those_that_the_session_shares() -> None:
     assert ids(NETFLOW9.templates()) == [258, 259, 260, 261, 264, 265]
-    assert ids(NETFLOW9.templates(classic=True)) == [256, 259, 261, 265]
+    assert ids(NETFLOW9.templates(classic=True)) == [256, 259, 261, 264, 265]
     assert ids(IPFIX.templates()) == [258, 259, 260, 261, 264, 265]
     assert ids(IPFIX.templates(biflow=True)) == [258, 259, 260, 261, 262, 263, 264, 265]
-    assert ids(IPFIX.templates(classic=True, biflow=True)) == [256, 259, 261, 263, 265]
+    assert ids(IPFIX.templates(classic=True, biflow=True)) == [256, 259, 261, 263, 264, 265]
 
 
 VARIANTS: Final[list[tuple[Row, bool, Version, int]]] = [
@@ -176,9 +177,9 @@ VARIANTS: Final[list[tuple[Row, bool, Version, int]]] = [
     (dict.fromkeys(NAT, 0), False, 6, 261),
     ({"sampling_rate": 1}, False, 4, 264),
     ({"sampling_rate": 1}, False, 6, 265),
-    ({"sampling_rate": 1}, True, 4, 256),
+    ({"sampling_rate": 1}, True, 4, 264),  # nor a field for the sampler in it
     (dict.fromkeys(NAT, 0), True, 4, 256),
-    ({}, True, 6, 259),  # there is no classic template of IPv6
+    ({}, True, 6, 259),  # and no such template of IPv6
 ]
 
 
@@ -224,6 +225,26 @@ def test_extended_records_carry_every_column(
             wanted.pop("selectorId", None)
             wanted.pop("icmpTypeCodeIPv6", None)  # see below
         assert {name: record[name] for name in wanted} == wanted
+
+
+@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize("columns", [{}, dict.fromkeys(NAT, 0), dict.fromkeys(REVERSE, 1)])
+def test_ipfix_records_of_no_sampling_name_the_selector_of_all_packets(
+    version: Version, columns: dict[str, int]
+) -> None:
+    biflow = "reverse_packets" in columns
+    (record,) = receive(ipfix, [columns], version, biflow=biflow)
+    assert record["selectorId"] == ALL_PACKETS.id
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_netflow9_records_of_sampled_packets_name_their_sampler(version: Version) -> None:
+    rows = [{"sampler": number, "sampling_rate": 10 * number} for number in (1, 255)]
+    named = [
+        (record["samplerId"], record["samplingInterval"])
+        for record in receive(netflow9, rows, version)
+    ]
+    assert named == [(1, 10), (255, 2550)]
 
 
 @pytest.mark.parametrize("version", [4, 6])

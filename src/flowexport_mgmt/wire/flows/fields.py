@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowexport_mgmt.records.flows import FlowBatch
+from flowexport_mgmt.wire.options import ALL_PACKETS
 
 AS_TRANS: Final = 23456
 """What stands for a number above 16 bits where the format has no more (RFC 6793, section 9)."""
@@ -107,6 +108,12 @@ def biflow_direction(batch: FlowBatch, time: ExportTime) -> int:
     """Say how the forward direction of biflows was told."""
     del batch, time
     return BIFLOW_INITIATOR
+
+
+def selector(batch: FlowBatch, time: ExportTime) -> Column | int:
+    """Name the selector that took the packets, that of all packets where none were sampled."""
+    del time
+    return ALL_PACKETS.id if batch.sampler is None else batch.sampler
 
 
 def start_ms(batch: FlowBatch, time: ExportTime) -> Column:

@@ -102,7 +102,10 @@ _BIFLOW: Final = (
     Cell(2, 8, column("reverse_packets"), REVERSE_PEN),
     Cell(239, 1, take.biflow_direction),
 )
-_SELECTOR: Final = Cell(302, 4, column("sampler"))
+# Option data tell of selectors by id, so each record says which of them it comes from; without it a
+# collector would have to guess. The classic layout has no field for that, and its domain only one.
+_SELECTOR: Final = Cell(302, 4, take.selector)
+_SAMPLER: Final = Cell(48, 1, column("sampler"))
 _INTERVAL: Final = Cell(34, 4, column("sampling_rate"))
 
 
@@ -121,11 +124,22 @@ class FlowTemplates:
     ) -> DataSet:
         """Make the data records of a batch under the template that suits it.
 
+        No flow ends after ``time``, when they are exported, nor starts after its end; for the rest
+        see `choose`.
+        """
+        layout, rows = self.choose(batch, classic=classic, biflow=biflow)
+        return layout.lay_out(rows, time)
+
+    def choose(
+        self, batch: FlowBatch, *, classic: bool = False, biflow: bool = False
+    ) -> tuple[FlowLayout, FlowBatch]:
+        """Find the layout that suits a batch, and make its rows those that the records will be.
+
         Args:
             batch: the flows. Biflows become two records each where the template has no fields for
                 the other direction; a count of more than 32 bits is split in the classic one.
-            time: when they are exported; no flow ends later, nor starts after its end.
-            classic: IPv4 goes in the classic layout, which says nothing of translation.
+            classic: IPv4 goes in the classic layout, which says nothing of translation, unless it
+                was sampled: that layout has no field for the sampler.
             biflow: biflows stay whole (IPFIX).
         """
         layout = self._choose(batch, classic=classic, biflow=biflow)
@@ -133,7 +147,7 @@ class FlowTemplates:
             batch = unfold(batch)
         if layout is self.classic:
             batch = split_wide(batch)
-        return layout.lay_out(batch, time)
+        return layout, batch
 
     def templates(self, *, classic: bool = False, biflow: bool = False) -> tuple[Template, ...]:
         """List all templates that batches may be laid out by with these settings."""
@@ -142,16 +156,16 @@ class FlowTemplates:
             families.append(self.biflow)
         layouts = [layout for family in families for layout in family.values()]
         if classic:
-            layouts = [self.classic, *(family[6] for family in families)]
+            layouts = [self.classic, self.sampled[4], *(family[6] for family in families)]
         return tuple(layout.template for layout in layouts)
 
     def _choose(self, batch: FlowBatch, *, classic: bool, biflow: bool) -> FlowLayout:
+        if batch.is_sampled:
+            return self.sampled[batch.version]
         if classic and batch.version == 4:
             return self.classic
         if biflow and batch.is_biflow and self.biflow:
             return self.biflow[batch.version]
-        if batch.is_sampled:
-            return self.sampled[batch.version]
         family = self.translated if batch.is_translated else self.plain
         return family[batch.version]
 
@@ -168,7 +182,8 @@ def _extended9(id_: int, version: _Version, *more: Cell) -> FlowLayout:
 def _extended10(id_: int, version: _Version, *more: Cell) -> FlowLayout:
     """Put a layout of IPFIX together."""
     ports = (Cell(11, 2, column("dst_port")), _ICMP[version])
-    return FlowLayout(id_, (*_COUNTS, *ports, *_ADDRESSES[version], *_CONTEXT, *_UNIX_TIMES, *more))
+    fields = (*_COUNTS, *ports, *_ADDRESSES[version], *_CONTEXT, *_UNIX_TIMES, _SELECTOR)
+    return FlowLayout(id_, (*fields, *more))
 
 
 def _translated(version: _Version) -> tuple[Cell, ...]:
@@ -182,11 +197,14 @@ NETFLOW9: Final = FlowTemplates(
         4: _extended9(260, 4, *_translated(4)),
         6: _extended9(261, 6, *_translated(6)),
     },
-    sampled={4: _extended9(264, 4, _INTERVAL), 6: _extended9(265, 6, _INTERVAL)},
+    sampled={
+        4: _extended9(264, 4, _SAMPLER, _INTERVAL),
+        6: _extended9(265, 6, _SAMPLER, _INTERVAL),
+    },
     biflow={},
 )
 """NetFlow v9 (RFC 3954). Times are milliseconds since boot, ICMP travels as destination port too;
-a sampled record says the rate itself."""
+a sampled record names its sampler, and says the rate for collectors that know only that."""
 
 IPFIX: Final = FlowTemplates(
     classic=FlowLayout(256, (*_CLASSIC, *_UNIX_TIMES)),
@@ -196,13 +214,13 @@ IPFIX: Final = FlowTemplates(
         6: _extended10(261, 6, *_translated(6)),
     },
     sampled={
-        4: _extended10(264, 4, _SELECTOR, _INTERVAL),
-        6: _extended10(265, 6, _SELECTOR, _INTERVAL),
+        4: _extended10(264, 4, _INTERVAL),
+        6: _extended10(265, 6, _INTERVAL),
     },
     biflow={
         4: _extended10(262, 4, *_translated(4), *_BIFLOW),
         6: _extended10(263, 6, *_translated(6), *_BIFLOW),
     },
 )
-"""IPFIX (RFC 7011, RFC 5103). Times are Unix milliseconds. A sampled record names its selector,
-and says the rate for collectors that know only that."""
+"""IPFIX (RFC 7011, RFC 5103). Times are Unix milliseconds. A record names its selector, and when it
+was sampled says the rate for collectors that know only that."""

@@ -7,19 +7,25 @@ from typing import Final
 
 import numpy as np
 
-from flowexport_mgmt.wire.options import ExporterStatistics, Sampler
+from flowexport_mgmt.wire.options import ExporterStatistics, Losses, Sampler
 from flowexport_mgmt.wire.templates import DataSet, Field, Template, template
 
 _SYSTEMATIC_COUNT_BASED, _N_OUT_OF_N = 1, 3  # IANA registry of PSAMP selection methods
 _TIME: Final = 323  # observationTimeMilliseconds
+_DOMAIN: Final = Field(149, 4)
 
-SAMPLING: Final = template(512, (304, 2), (309, 4), (310, 4), scopes=(Field(302, 4),))
-"""How each selector takes packets: n out of N at random (RFC 5477, section 8.2)."""
+# The selector is no scope field, as RFC 5476 (section 6.5.2) has it, because collectors (nfdump
+# 1.7, pmacct, goflow2) look for it behind the scope and match it with the selector of each record.
+# Nor do these read the population: the old samplingInterval (34) beside it tells them the same.
+SAMPLING: Final = template(512, (302, 4), (304, 2), (309, 4), (310, 4), (34, 4), scopes=(_DOMAIN,))
+"""How each selector of the domain takes packets: n out of N at random (RFC 5477, section 8.2)."""
 
-SYSTEMATIC_SAMPLING: Final = template(517, (304, 2), (305, 4), (306, 4), scopes=(Field(302, 4),))
+SYSTEMATIC_SAMPLING: Final = template(
+    517, (302, 4), (304, 2), (305, 4), (306, 4), scopes=(_DOMAIN,)
+)
 """The same told as taking one and passing over N - 1, for collectors that know only that."""
 
-MESSAGE_STATISTICS: Final = template(514, (41, 8), (42, 8), (40, 8), scopes=(Field(149, 4),))
+MESSAGE_STATISTICS: Final = template(514, (41, 8), (42, 8), (40, 8), scopes=(_DOMAIN,))
 """What was exported (RFC 7011, section 4.1), of scope observationDomainId."""
 
 
@@ -30,61 +36,42 @@ def _with_times(id_: int, scope: int, *elements: int) -> Template:
     return Template(id_, (*base.columns, "first", "last"), (*base.fields, *times), base.scopes)
 
 
-METERING_RELIABILITY: Final = _with_times(515, 143, 164, 165)
-"""What was not metered (RFC 7011, section 4.2), of scope meteringProcessId."""
-
 EXPORTING_RELIABILITY: Final = _with_times(516, 144, 166, 167, 168)
 """What was not sent (RFC 7011, section 4.3), of scope exportingProcessId."""
 
-STATISTICS: Final = (MESSAGE_STATISTICS, METERING_RELIABILITY, EXPORTING_RELIABILITY)
-"""The templates of what ``encode_statistics`` makes."""
 
-
-def encode_sampling(samplers: Iterable[Sampler], *, systematic: bool = False) -> list[DataSet]:
+def encode_sampling(
+    samplers: Iterable[Sampler], *, domain: int, systematic: bool = False
+) -> list[DataSet]:
     """Lay out how packets are sampled, each selector in a set of its own.
 
     Some collectors read no more than the first record of a set of options.
     """
-    return [_encode_sampler(sampler, systematic=systematic) for sampler in samplers]
+    layout = SYSTEMATIC_SAMPLING if systematic else SAMPLING
+    describe = _describe_systematic if systematic else _describe_random
+    return [
+        DataSet(layout, np.array([(domain, one.id, *describe(one.rate))], layout.dtype))
+        for one in samplers
+    ]
 
 
-def _encode_sampler(sampler: Sampler, *, systematic: bool) -> DataSet:
-    if systematic:
-        layout = SYSTEMATIC_SAMPLING
-        record = (sampler.id, _SYSTEMATIC_COUNT_BASED, 1, sampler.rate - 1)
-    else:
-        layout, record = SAMPLING, (sampler.id, _N_OUT_OF_N, 1, sampler.rate)
-    return DataSet(layout, np.array([record], layout.dtype))
+def _describe_random(rate: int) -> tuple[int, ...]:
+    return _N_OUT_OF_N, 1, rate, rate
+
+
+def _describe_systematic(rate: int) -> tuple[int, ...]:
+    return _SYSTEMATIC_COUNT_BASED, 1, rate - 1
 
 
 def encode_message_statistics(statistics: ExporterStatistics, *, domain: int) -> DataSet:
-    """Lay out what was exported alone (RFC 7011, section 4.1)."""
+    """Lay out what was exported (RFC 7011, section 4.1)."""
     layout = MESSAGE_STATISTICS
     record = (domain, statistics.messages, statistics.records, statistics.octets)
     return DataSet(layout, np.array([record], layout.dtype))
 
 
-def encode_statistics(
-    statistics: ExporterStatistics, *, domain: int, process_id: int
-) -> list[DataSet]:
-    """Lay out the exporter's statistics, a set for each of the three templates."""
-    records: tuple[tuple[int, ...], ...] = (
-        (domain, statistics.messages, statistics.records, statistics.octets),
-        (
-            process_id,
-            statistics.ignored_packets,
-            statistics.ignored_octets,
-            *statistics.ignored_ms,
-        ),
-        (
-            process_id,
-            statistics.unsent_flows,
-            statistics.unsent_packets,
-            statistics.unsent_octets,
-            *statistics.unsent_ms,
-        ),
-    )
-    return [
-        DataSet(layout, np.array([record], layout.dtype))
-        for layout, record in zip(STATISTICS, records, strict=True)
-    ]
+def encode_losses(losses: Losses, *, process_id: int) -> DataSet:
+    """Lay out what an exporting process did not send (RFC 7011, section 4.3)."""
+    layout = EXPORTING_RELIABILITY
+    counts = (losses.flows, losses.packets, losses.octets, losses.first_ms, losses.last_ms)
+    return DataSet(layout, np.array([(process_id, *counts)], layout.dtype))

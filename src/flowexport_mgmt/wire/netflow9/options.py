@@ -7,21 +7,27 @@ from typing import Final
 
 import numpy as np
 
-from flowexport_mgmt.wire.options import ExporterStatistics
+from flowexport_mgmt.wire.options import ExporterStatistics, Losses, Sampler
 from flowexport_mgmt.wire.templates import DataSet, Field, template
 
-_DETERMINISTIC, _RANDOM = 1, 2  # RFC 3954, section 8, SAMPLING_ALGORITHM
+MAX_SAMPLERS: Final = 255
+"""Samplers that records can name: their id has 8 bits."""
+
+_DETERMINISTIC, _RANDOM = 1, 2  # RFC 3954, section 8, SAMPLING_ALGORITHM and FLOW_SAMPLER_MODE
 _SYSTEM: Final = Field(1, 4)
-_INTERFACE: Final = Field(2, 4)
 
 SAMPLING: Final = template(512, (34, 4), (35, 1), scopes=(_SYSTEM,))
 """How packets of the whole source id are sampled."""
 
-INTERFACE_SAMPLING: Final = template(517, (34, 4), (35, 1), scopes=(_INTERFACE,))
-"""How the packets of each interface are sampled."""
+# nfdump 1.7 reads the rate from SAMPLING_INTERVAL (34) alone, others from the sampler's own field.
+SAMPLERS: Final = template(517, (48, 1), (49, 1), (50, 4), (34, 4), scopes=(_SYSTEM,))
+"""How each sampler takes packets that records name by its id."""
 
 STATISTICS: Final = template(514, (41, 8), (42, 8), (40, 8), scopes=(_SYSTEM,))
 """What was exported."""
+
+LOSSES: Final = template(516, (166, 8), (167, 8), (168, 8), scopes=(_SYSTEM,))
+"""What was not sent: fields that only IPFIX has a definition of."""
 
 
 def encode_sampling(rate: int, *, domain: int) -> DataSet:
@@ -29,22 +35,25 @@ def encode_sampling(rate: int, *, domain: int) -> DataSet:
     return DataSet(SAMPLING, np.array([(domain, rate, _algorithm(rate))], SAMPLING.dtype))
 
 
-def encode_interface_sampling(rates: Iterable[tuple[int, int]]) -> list[DataSet]:
-    """Lay out pairs of ifindex and rate, each in a set of its own.
+def encode_samplers(samplers: Iterable[Sampler], *, domain: int) -> list[DataSet]:
+    """Lay out samplers, whose ids are 255 at most, each in a set of its own.
 
     Some collectors read no more than the first record of a set of options.
     """
-    layout = INTERFACE_SAMPLING
-    return [
-        DataSet(layout, np.array([(ifindex, rate, _algorithm(rate))], layout.dtype))
-        for ifindex, rate in rates
-    ]
+    records = [(domain, one.id, _algorithm(one.rate), one.rate, one.rate) for one in samplers]
+    return [DataSet(SAMPLERS, np.array([record], SAMPLERS.dtype)) for record in records]
 
 
 def encode_statistics(statistics: ExporterStatistics, *, domain: int) -> DataSet:
-    """Lay out the exporter's statistics."""
+    """Lay out what was exported."""
     record = (domain, statistics.messages, statistics.records, statistics.octets)
     return DataSet(STATISTICS, np.array([record], STATISTICS.dtype))
+
+
+def encode_losses(losses: Losses, *, domain: int) -> DataSet:
+    """Lay out what was not sent."""
+    record = (domain, losses.flows, losses.packets, losses.octets)
+    return DataSet(LOSSES, np.array([record], LOSSES.dtype))
 
 
 def _algorithm(rate: int) -> int:
