@@ -29,7 +29,7 @@ class Authority:
         _write(folder / f"{name}.pem", certificate.sign(self._key, hashes.SHA256()))
 
     def issue(self, name: str, *alternatives: str, password: str = "", days: int = 1) -> None:
-        """Write a certificate for these DNS names and addresses, and its key."""
+        """Write a certificate for these DNS names, mail addresses and hosts, and its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _builder(_name(name), self._name, key, days)
         if alternatives:
@@ -63,10 +63,18 @@ def _name(name: str) -> x509.Name:
 
 
 def _general(text: str) -> x509.GeneralName:
+    if "@" in text:
+        return x509.RFC822Name(text)
     try:
         return x509.IPAddress(ip_address(text))
     except ValueError:
         return x509.DNSName(text)
+
+
+def fingerprint(path: Path) -> str:
+    """Write the SHA-256 fingerprint of a certificate as RFC 7407 has it."""
+    certificate = x509.load_pem_x509_certificates(path.read_bytes())[0]
+    return (b"\x04" + certificate.fingerprint(hashes.SHA256())).hex(":")
 
 
 def _write(path: Path, certificate: x509.Certificate) -> None:

@@ -13,6 +13,7 @@ from tests.support.direct_broker import DirectBroker
 from tests.support.netconf_client import RawClient
 from tests.support.ports import free_port
 
+from flowexport_mgmt.credentials import KeyFolders
 from flowexport_mgmt.datastore import Datastore, Store
 from flowexport_mgmt.north.netconf.door import NetconfDoor
 from flowexport_mgmt.north.netconf.refusals import Refusals
@@ -105,6 +106,7 @@ async def running_server(
         broker,
         state_folder=folder,
         local_socket=folder / "netconf.sock",
+        keys=KeyFolders([folder / "tls"]),
         retry_after=0.05,
     )
     door.register()

@@ -13,7 +13,6 @@ import socket
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -147,14 +146,12 @@ def _facilities(settings: ChildSettings) -> Facilities:
     """Say where keys are, and have the supervisor open what this process may not."""
     from flowexport_mgmt.export import Facilities, KeyFolders  # noqa: PLC0415 - as in _main
 
-    folders = [settings.folders.state / "tls"]
-    if given := os.environ.get("CREDENTIALS_DIRECTORY"):
-        folders.append(Path(given))
+    keys = KeyFolders(settings.folders.keys)
     if settings.sockets is None:
-        return Facilities(KeyFolders(folders))
+        return Facilities(keys)
     link = socket.socket(fileno=settings.sockets)
     link.set_inheritable(False)
-    return Facilities(KeyFolders(folders), SocketClient(link).open_in_namespace)
+    return Facilities(keys, SocketClient(link).open_in_namespace)
 
 
 async def _main(settings: ChildSettings, control_socket: socket.socket) -> None:

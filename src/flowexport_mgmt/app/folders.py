@@ -43,6 +43,12 @@ class Folders(NamedTuple):
         """The Unix socket of NETCONF."""
         return self.run / SOCKET_NAME
 
+    @property
+    def keys(self) -> list[Path]:
+        """The key folders: one in the state folder, and the service manager's where it has one."""
+        given = os.environ.get("CREDENTIALS_DIRECTORY")
+        return [self.state / "tls", *([Path(given)] if given else [])]
+
 
 def default_state() -> Path:
     """Return the state folder of this user: the system's for root."""

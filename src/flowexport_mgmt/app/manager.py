@@ -16,6 +16,7 @@ from flowexport_mgmt.app.exporter_link import ExporterComponent, ExporterLink, E
 from flowexport_mgmt.app.logging_component import LoggingComponent
 from flowexport_mgmt.app.process import End, run_child
 from flowexport_mgmt.app.settings import ChildSettings
+from flowexport_mgmt.credentials import KeyFolders
 from flowexport_mgmt.errors import ExitCode, LinkError, StartError
 from flowexport_mgmt.link.control_client import Control
 from flowexport_mgmt.observe import log
@@ -109,7 +110,11 @@ class Manager:
         module = await asyncio.to_thread(import_module, "flowexport_mgmt.north.netconf.door")
         folders = self._settings.folders
         door: NetconfDoor = module.NetconfDoor(
-            datastore, self._control, state_folder=folders.state, local_socket=folders.socket
+            datastore,
+            self._control,
+            state_folder=folders.state,
+            local_socket=folders.socket,
+            keys=KeyFolders(folders.keys),
         )
         door.register()
         self._components.append(door)

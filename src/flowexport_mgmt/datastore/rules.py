@@ -7,6 +7,7 @@ raise the same errors.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from flowexport_mgmt.datastore.public_keys import PublicKeyError, read_public_key
 from flowexport_mgmt.errors import ErrorTag, Fault
@@ -92,18 +93,40 @@ def _check_agents(collectors: tuple[Collector, ...]) -> Iterator[Fault]:
 # -- doors
 
 
+class _Door(NamedTuple):
+    """Where a door listens: its path, how people call it, its address and port."""
+
+    path: str
+    name: str
+    address: str
+    port: int
+
+
+def _doors(server: Server) -> Iterator[_Door]:
+    ssh, tls, http = server.netconf.ssh, server.netconf.tls, server.http
+    for enabled, path, name, door in (
+        (ssh.enabled, "netconf/fxs:ssh", "NETCONF over SSH", ssh),
+        (tls.enabled, "netconf/fxs:tls", "NETCONF over TLS", tls),
+        (http.enabled, "http", "HTTP", http),
+    ):
+        if enabled:
+            yield _Door(f"/fxs:server/fxs:{path}", name, door.address, door.port)
+
+
 def _check_doors(server: Server) -> Iterator[Fault]:
-    ssh, http = server.netconf.ssh, server.http
-    doors = (("netconf/fxs:ssh", ssh), ("http", http))
-    for name, door in doors:
+    earlier: list[_Door] = []
+    for door in _doors(server):
         if is_multicast(door.address) or door.address == _BROADCAST:
-            path = f"/fxs:server/fxs:{name}/fxs:address"
-            yield _refuse(path, f"{door.address} cannot be listened on")
-    if not (ssh.enabled and http.enabled) or ssh.port != http.port:
-        return
-    if ssh.address == http.address or {ssh.address, http.address} & _UNSPECIFIED:
-        message = f"port {http.port} is that of NETCONF over SSH on {ssh.address}"
-        yield _refuse("/fxs:server/fxs:http/fxs:port", message)
+            yield _refuse(f"{door.path}/fxs:address", f"{door.address} cannot be listened on")
+        for other in earlier:
+            if door.port == other.port and _overlap(door.address, other.address):
+                message = f"port {other.port} is that of {other.name} on {other.address}"
+                yield _refuse(f"{door.path}/fxs:port", message)
+        earlier.append(door)
+
+
+def _overlap(one: str, other: str) -> bool:
+    return one == other or bool({one, other} & _UNSPECIFIED)
 
 
 # -- keys

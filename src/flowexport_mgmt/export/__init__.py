@@ -1,7 +1,7 @@
 """Where records go."""
 
+from flowexport_mgmt.credentials import KeyFolders
 from flowexport_mgmt.export.collector import Collector, Opened, StatusChanged
-from flowexport_mgmt.export.credentials import KeyFolders
 from flowexport_mgmt.export.endpoint import IpAddress
 from flowexport_mgmt.export.failure import EndpointError
 from flowexport_mgmt.export.instant import Instant

@@ -6,7 +6,7 @@ import socket
 from dataclasses import dataclass, field
 from typing import Final
 
-from flowexport_mgmt.export.credentials import KeyFolders, make_context
+from flowexport_mgmt.credentials import CredentialsError, KeyFolders, client_context
 from flowexport_mgmt.export.endpoint import Endpoint, check_host
 from flowexport_mgmt.export.failure import EndpointError
 from flowexport_mgmt.export.network import OpenInNamespace, find_network
@@ -67,9 +67,10 @@ def _endpoint(config: fe.Collector) -> Endpoint:
 
 def _make_tls(config: fe.Collector, keys: KeyFolders) -> TlsLayer:
     name = config.tls.server_name or config.address.partition("%")[0]
-    context = make_context(config.tls, keys)
     try:
-        return TlsLayer(context, name)
+        return TlsLayer(client_context(config.tls, keys), name)
+    except CredentialsError as error:
+        raise EndpointError(f"tls/{error.leaf}", f"tls/{error}") from error
     except ValueError as error:
         message = f"tls/server-name {name}: {error}"
         raise EndpointError("tls/server-name", message) from error

@@ -38,10 +38,81 @@ class NetconfSsh(Node, frozen=True, kw_only=True):
     """The TCP port to listen on."""
 
 
+class NetconfTlsCertToName(Node, frozen=True, kw_only=True):
+    """This list defines how certificates are mapped to names. The name is derived by considering
+    each cert-to-name list entry in order. The cert-to-name entry's fingerprint determines
+    whether the list entry is a match: 1) If the cert-to-name list entry's fingerprint value
+    matches that of the presented certificate, then consider the list entry a successful match.
+    2) If the cert-to-name list entry's fingerprint value matches that of a locally held copy of
+    a trusted CA certificate, and that CA certificate was part of the CA certificate chain to
+    the presented certificate, then consider the list entry a successful match. Once a matching
+    cert-to-name list entry has been found, the map-type is used to determine how the name
+    associated with the certificate should be determined. See the map-type leaf's description
+    for details on determining the name value. If it is impossible to determine a name from the
+    cert-to-name list entry's data combined with the data presented in the certificate, then
+    additional cert-to-name list entries MUST be searched to look for another potential match.
+    Security administrators are encouraged to make use of certificates with subjectAltName
+    fields that can be mapped to names so that a single root CA certificate can allow all child
+    certificates' subjectAltName fields to map directly to a name via a 1:1 transformation.
+    """
+
+    id: int
+    """The id specifies the order in which the entries in the cert-to-name list are searched.
+    Entries with lower numbers are searched first.
+    """
+
+    fingerprint: str
+    """Specifies a value with which the fingerprint of the full certificate presented by the peer
+    is compared. If the fingerprint of the full certificate presented by the peer does not match
+    the fingerprint configured, then the entry is skipped, and the search for a match continues.
+    """
+
+    map_type: str
+    """Specifies the algorithm used to map the certificate presented by the peer to a name.
+    Mappings that need additional configuration objects should use the 'when' statement to make
+    them conditional based on the map-type.
+    """
+
+    name: str | None = None
+    """Directly specifies the NETCONF username when the map-type is 'specified'."""
+
+
+class NetconfTls(Node, frozen=True, kw_only=True):
+    """NETCONF over TLS. A client proves itself by a certificate that is signed by 'ca' and that
+    'cert-to-name' maps to the name of a user. The files are read anew at each commit that
+    concerns this server and when the daemon is told to reload; sessions live on.
+    """
+
+    enabled: bool = False
+    """Whether the door is open."""
+
+    address: str = "127.0.0.1"
+    """The local address to listen on."""
+
+    port: int = 6513
+    """The TCP port to listen on."""
+
+    certificate: str | None = None
+    """The certificate that is shown to the peer, followed by those of the authorities between it
+    and the root.
+    """
+
+    private_key: str | None = None
+    """The private key of the certificate, unencrypted. When absent it is in the certificate's
+    file.
+    """
+
+    ca: str | None = None
+    """The certificates of the authorities that the clients' certificates are verified against."""
+
+    cert_to_name: tuple[NetconfTlsCertToName, ...] = ()
+
+
 class Netconf(Node, frozen=True, kw_only=True):
     """The NETCONF server."""
 
     ssh: NetconfSsh = msgspec.field(default_factory=NetconfSsh)
+    tls: NetconfTls = msgspec.field(default_factory=NetconfTls)
     hello_timeout: int = 60
     """How long a client may take to log in and send its hello. Units: seconds."""
 
@@ -128,6 +199,22 @@ class NetconfSshState(Node, frozen=True, kw_only=True):
     """Why oper-status is not 'up', in words an operator can act on."""
 
 
+class NetconfTlsState(Node, frozen=True, kw_only=True):
+    """NETCONF over TLS. A client proves itself by a certificate that is signed by 'ca' and that
+    'cert-to-name' maps to the name of a user. The files are read anew at each commit that
+    concerns this server and when the daemon is told to reload; sessions live on.
+    """
+
+    certificate_expiry: str | None = None
+    """When the certificate expires."""
+
+    oper_status: OperStatus | None = None
+    """How the entity fares."""
+
+    oper_reason: str | None = None
+    """Why oper-status is not 'up', in words an operator can act on."""
+
+
 class NetconfRefusals(Node, frozen=True, kw_only=True):
     """What was refused or cut short, by reason, since the start of the server."""
 
@@ -168,6 +255,7 @@ class NetconfState(Node, frozen=True, kw_only=True):
     """The NETCONF server."""
 
     ssh: NetconfSshState | None = None
+    tls: NetconfTlsState | None = None
     refusals: NetconfRefusals | None = None
 
 

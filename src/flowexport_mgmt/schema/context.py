@@ -38,6 +38,7 @@ _STANDARD_MODULES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("ietf-netconf-with-defaults", ()),
     ("ietf-origin", ()),
     ("ietf-netconf-nmda", ("origin", "with-defaults")),
+    ("ietf-x509-cert-to-name", ()),
 )
 
 _INTERNAL = frozenset(("yang", "ietf-yang-schema-mount"))

@@ -199,12 +199,17 @@ def _struct_for(out: _File, node: SContainer | SList, *, suffix: str) -> str:
 
 def _leaf_field(out: _File, node: SLeaf, *, is_key: bool) -> tuple[str, str]:
     annotation = _leaf_type(out, node)
-    if is_key or (node.mandatory() and not node.config_false()):
+    if is_key or (node.mandatory() and not node.config_false() and not _has_when(node)):
         return annotation, ""
     default = node.default()
     if default is None or node.config_false():
         return f"{annotation} | None", "None"
     return annotation, _literal(annotation, str(default))
+
+
+def _has_when(node: SNode) -> bool:
+    """Say whether a node may be ruled out by others, so that it can be absent though mandatory."""
+    return next(node.when_conditions(), None) is not None
 
 
 def _literal(annotation: str, default: str) -> str:

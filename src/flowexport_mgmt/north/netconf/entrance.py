@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Final
 
 from flowexport_mgmt.north.netconf.failures import FailedLogins
@@ -75,11 +75,12 @@ class Entrance:
         self._failures.note(address, _now())
         return self._failures.is_blocked(address, _now())
 
-    def spawn(self, work: Awaitable[None]) -> None:
+    def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Run the beginning of a connection."""
-        task = asyncio.ensure_future(work)
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def stop(self) -> None:
         """Send all strangers away."""
@@ -111,7 +112,7 @@ class Stranger:
     ) -> None:
         self.address = address
         self.visitor = Visitor(address, self._admitted, self._dismissed)
-        self.disconnect: Callable[[], None] = connection.close
+        self.disconnect: Callable[[], object] = connection.close
         self._entrance = entrance
         self._connection = connection
         self._begin = begin
@@ -134,7 +135,9 @@ class Stranger:
             self._entrance.leave(self.visitor)
 
     def _admitted(self) -> None:
-        self._entrance.spawn(self._run())
+        beginning = self._entrance.spawn(self._run())
+        beginning.add_done_callback(self._has_begun)
+        self.disconnect = beginning.cancel
 
     def _dismissed(self) -> None:
         if not self._over:
@@ -142,9 +145,11 @@ class Stranger:
             self._entrance.refuse(Reason.UNAUTHENTICATED, self.address)
         self.disconnect()
 
+    def _has_begun(self, beginning: asyncio.Task[None]) -> None:
+        if beginning.cancelled():
+            self._connection.close()
+
     async def _run(self) -> None:
-        if self._over:
-            return
         try:
             await self._begin(self._connection, self)
         except OSError:  # it was lost before it could say a word

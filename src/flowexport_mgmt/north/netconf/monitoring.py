@@ -11,6 +11,7 @@ from flowexport_mgmt.schema.context import ModuleInfo
 
 _TRANSPORTS: Final = {
     "netconf-ssh": "ietf-netconf-monitoring:netconf-ssh",
+    "netconf-tls": "ietf-netconf-monitoring:netconf-tls",
     "netconf-unix": "flow-export-server:netconf-unix",
 }
 

@@ -8,13 +8,14 @@ import os
 import pwd
 import socket
 import struct
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from flowexport_mgmt.north.acceptor import Acceptor
 from flowexport_mgmt.north.listener import Stop
 from flowexport_mgmt.north.netconf.peer import Peer
 from flowexport_mgmt.north.netconf.refusals import Reason
 from flowexport_mgmt.north.netconf.sessions import Sessions
+from flowexport_mgmt.north.netconf.stream import StreamSession
 from flowexport_mgmt.observe.log import LimitedLogger
 
 _log = LimitedLogger(logging.getLogger(__name__))
@@ -43,9 +44,13 @@ class UnixServer:
         if self._sessions.is_full:
             self._refuse(connection, Reason.SESSIONS, pid, uid)
             return
-        loop = asyncio.get_running_loop()
-        await loop.connect_accepted_socket(
-            lambda: _Connection(self._sessions, _name(uid), f"pid {pid}"), connection
+
+        def open_session(transport: asyncio.Transport) -> Peer:
+            sessions = self._sessions
+            return sessions.open(transport, _name(uid), DOOR, f"pid {pid}", sessions.hello_by())
+
+        await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: StreamSession(open_session, half_close=True), connection
         )
 
     def _refuse(self, connection: socket.socket, reason: Reason, pid: int, uid: int) -> None:
@@ -56,41 +61,6 @@ class UnixServer:
         _log.log(logging.WARNING, f"{reason} {uid}", refused, pid, _name(uid), words)
         self._sessions.refuse(reason)
         connection.close()
-
-
-class _Connection(asyncio.Protocol):
-    """One connection, which carries one session."""
-
-    def __init__(self, sessions: Sessions, user: str, source: str) -> None:
-        self._sessions = sessions
-        self._user = user
-        self._source = source
-        self._peer: Peer
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._peer = self._sessions.open(
-            cast(asyncio.Transport, transport),
-            self._user,
-            DOOR,
-            self._source,
-            self._sessions.hello_by(),
-        )
-
-    def data_received(self, data: bytes) -> None:
-        self._peer.data_received(data)
-
-    def eof_received(self) -> bool:
-        self._peer.eof_received()
-        return True
-
-    def pause_writing(self) -> None:
-        self._peer.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._peer.resume_writing()
-
-    def connection_lost(self, _: Exception | None) -> None:
-        self._peer.connection_lost()
 
 
 def _name(uid: int) -> str:

@@ -232,7 +232,7 @@ async def test_no_environment_is_taken(server: Server, caplog: pytest.LogCapture
     process = await connection.create_process(
         subsystem="netconf", env={"LD_PRELOAD": "x"}, encoding=None
     )
-    channel = next(iter(server.door._ssh._connections))._channels
+    channel = next(iter(server.door._ssh._server._connections))._channels
     assert [c.get_environment() for c in channel.values()] == [{}]
     process.close()
     connection.close()
@@ -423,7 +423,7 @@ async def test_at_start_a_taken_port_leaves_the_door_down_until_it_is_free(tmp_p
             await local.data(GET)
             await local.close()
             taken.close()
-            await until(lambda: server.door._listener.status is OperStatus.UP)
+            await until(lambda: server.door._ssh._listener.status is OperStatus.UP)
             (await connect(server)).close()
 
 

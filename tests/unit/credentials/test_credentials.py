@@ -6,8 +6,12 @@ from pathlib import Path
 import pytest
 from tests.support.certificates import Authority
 
-from flowexport_mgmt.export.credentials import KeyFolders, make_context
-from flowexport_mgmt.export.failure import EndpointError
+from flowexport_mgmt.credentials import (
+    CredentialsError,
+    KeyFolders,
+    client_context,
+    server_context,
+)
 from flowexport_mgmt.model.flow_export import CollectorTls
 
 
@@ -41,52 +45,52 @@ def test_a_path_is_no_name(tmp_path: Path, name: str) -> None:
     (tmp_path / "a.pem").touch()
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "a.pem").touch()
-    with pytest.raises(EndpointError, match="not the name of a file in a key folder"):
-        KeyFolders([tmp_path / "x", tmp_path]).find("tls/ca", name)
+    with pytest.raises(CredentialsError, match="not the name of a file in a key folder"):
+        KeyFolders([tmp_path / "x", tmp_path]).find("ca", name)
 
 
 def test_what_is_missing_says_where_it_was_looked_for(tmp_path: Path) -> None:
-    with pytest.raises(EndpointError) as caught:
-        KeyFolders([tmp_path / "a", tmp_path / "b"]).find("tls/ca", "x.pem")
-    assert caught.value.leaf == "tls/ca"
-    assert caught.value.message == (
-        f"tls/ca x.pem: there is no such file in {tmp_path}/a or {tmp_path}/b"
+    with pytest.raises(CredentialsError) as caught:
+        KeyFolders([tmp_path / "a", tmp_path / "b"]).find("ca", "x.pem")
+    assert caught.value.leaf == "ca"
+    assert str(caught.value) == (
+        f"ca x.pem: there is no such file in {tmp_path}/a or {tmp_path}/b"
     )
-    with pytest.raises(EndpointError, match="no such file in any key folder"):
-        KeyFolders().find("tls/ca", "x.pem")
+    with pytest.raises(CredentialsError, match="no such file in any key folder"):
+        KeyFolders().find("ca", "x.pem")
 
 
 @pytest.mark.parametrize(
     ("settings", "leaf", "words"),
     [
-        ({"ca": "none.pem"}, "tls/ca", "there is no such file"),
-        ({"ca": "empty.pem"}, "tls/ca", "it holds no certificates"),
-        ({"ca": "folder.pem"}, "tls/ca", "there is no such file"),
-        ({"certificate": "client.pem"}, "tls/certificate", "it holds no private key"),
-        ({"certificate": "none.pem"}, "tls/certificate", "there is no such file"),
+        ({"ca": "none.pem"}, "ca", "there is no such file"),
+        ({"ca": "empty.pem"}, "ca", "it holds no certificates"),
+        ({"ca": "folder.pem"}, "ca", "there is no such file"),
+        ({"certificate": "client.pem"}, "certificate", "it holds no private key"),
+        ({"certificate": "none.pem"}, "certificate", "there is no such file"),
         (
             {"certificate": "client.pem", "private_key": "none.key"},
-            "tls/private-key",
+            "private-key",
             "there is no such file",
         ),
         (
             {"certificate": "client.pem", "private_key": "other.key"},
-            "tls/private-key",
+            "private-key",
             "it does not belong to certificate client.pem",
         ),
         (
             {"certificate": "client.key", "private_key": "client.key"},
-            "tls/certificate",
+            "certificate",
             "it holds no certificate",
         ),
         (
             {"certificate": "client.pem", "private_key": "client.pem"},
-            "tls/private-key",
+            "private-key",
             "it holds no private key",
         ),
         (
             {"certificate": "locked.pem", "private_key": "locked.key"},
-            "tls/private-key",
+            "private-key",
             "it is encrypted",
         ),
     ],
@@ -94,9 +98,9 @@ def test_what_is_missing_says_where_it_was_looked_for(tmp_path: Path) -> None:
 def test_files_that_do_not_do(
     folder: Path, settings: dict[str, str], leaf: str, words: str
 ) -> None:
-    with pytest.raises(EndpointError, match=words) as caught:
-        make_context(CollectorTls(**settings), KeyFolders([folder]))
-    assert (caught.value.leaf, caught.value.transient) == (leaf, False)
+    with pytest.raises(CredentialsError, match=words) as caught:
+        client_context(CollectorTls(**settings), KeyFolders([folder]))
+    assert caught.value.leaf == leaf
 
 
 @pytest.mark.parametrize(
@@ -109,7 +113,7 @@ def test_files_that_do_not_do(
     ],
 )
 def test_what_does_is_strict(folder: Path, settings: dict[str, str]) -> None:
-    context = make_context(CollectorTls(**settings), KeyFolders([folder]))
+    context = client_context(CollectorTls(**settings), KeyFolders([folder]))
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2
@@ -124,5 +128,29 @@ def test_a_key_that_may_not_be_read(folder: Path, monkeypatch: pytest.MonkeyPatc
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", refuse)
-    with pytest.raises(EndpointError, match=r"tls/ca ca.pem: Permission denied \(EACCES\)"):
-        make_context(CollectorTls(ca="ca.pem"), KeyFolders([folder]))
+    with pytest.raises(CredentialsError, match=r"ca ca.pem: Permission denied \(EACCES\)"):
+        client_context(CollectorTls(ca="ca.pem"), KeyFolders([folder]))
+
+
+def test_a_server_lets_in_only_who_has_a_certificate(folder: Path) -> None:
+    files = CollectorTls(certificate="client.pem", private_key="client.key", ca="ca.pem")
+    context = server_context(files, KeyFolders([folder]))
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+@pytest.mark.parametrize(
+    ("settings", "leaf"),
+    [
+        ({"ca": "ca.pem"}, "certificate"),
+        ({"certificate": "both.pem"}, "ca"),
+        ({"certificate": "both.pem", "ca": "empty.pem"}, "ca"),
+        ({"certificate": "both.pem", "private_key": "other.key", "ca": "ca.pem"}, "private-key"),
+    ],
+)
+def test_a_server_needs_a_certificate_and_an_authority(
+    folder: Path, settings: dict[str, str], leaf: str
+) -> None:
+    with pytest.raises(CredentialsError) as caught:
+        server_context(CollectorTls(**settings), KeyFolders([folder]))
+    assert caught.value.leaf == leaf
