@@ -191,6 +191,59 @@ def test_an_interface_that_appears_and_vanishes(
     assert near_plane.interface("late0") is None
 
 
+@pytest.mark.parametrize("protocol", ["netflow9", "ipfix"])
+@pytest.mark.parametrize("reuses", [False, True], ids=["new ifindex", "ifindex of another"])
+def test_what_an_interface_counted_elsewhere_is_not_exported(
+    wire: Wire, near_plane: Plane, peer: Receiver, protocol: str, *, reuses: bool
+) -> None:
+    for host in (wire.near, wire.far):
+        host.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
+        host.run("sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1")
+    pair = ("type", "veth", "peer", "name", "stay0")
+    wire.far.ip("link", "add", "moved0", "index", "7777", *pair)
+    wire.far.ip("link", "set", "stay0", "up")
+    use(wire.far, "moved0")
+    send_traffic(wire.far, "10.8.0.2")
+    old = octets_out(wire.far, "moved0")
+    assert old > PACKETS * PAYLOAD
+    if reuses:
+        wire.near.ip("link", "add", "here0", "index", "7777", "type", "veth", "peer", "here1")
+    near_plane.commit(config(protocol, port=peer.port, polling_interval=1))
+    peer.receive_until("options")
+    if reuses:
+        peer.receive_until("data")  # a second is left until the next poll
+        wire.near.ip("link", "delete", "here0")
+    wire.far.ip("link", "set", "moved0", "netns", wire.near.name)
+    assert wire.near.counters("moved0")["ifindex"] == 7777
+    total = 0
+    while "moved0" not in _names(peer.receive_until("options")):
+        pass
+    use(wire.near, "moved0")
+    send_traffic(wire.near, "10.8.0.2")
+    grown = octets_out(wire.near, "moved0") - old
+
+    def complete() -> bool:
+        nonlocal total
+        total += directions(peer.receive(), 7777)["out_octets"]
+        return total >= grown
+
+    wait_until(complete, what=f"{total} is {grown}")
+    assert total == grown
+
+
+def use(host: Namespace, interface: str) -> None:
+    """Let an interface carry packets to an address that needs no question."""
+    host.ip("address", "add", "10.8.0.1/24", "dev", interface)
+    host.ip("link", "set", interface, "up")
+    neighbour = ("10.8.0.2", "lladdr", "02:00:00:00:00:02", "dev", interface)
+    host.ip("neighbour", "replace", *neighbour)
+
+
+def octets_out(host: Namespace, interface: str) -> int:
+    octets: int = host.counters(interface)["stats64"]["tx"]["bytes"]
+    return octets
+
+
 def test_the_same_name_with_another_index_is_another_interface(
     wire: Wire, near_plane: Plane, peer: Receiver
 ) -> None:

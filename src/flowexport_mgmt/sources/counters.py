@@ -87,7 +87,10 @@ class CounterSource:
 
     @property
     def discontinuities(self) -> int:
-        """Times that counters began anew: went backwards, or under a known name a new ifindex."""
+        """Times that counters began anew.
+
+        They went backwards, or there is another interface under a known name or ifindex.
+        """
         return self._epochs.restarts + self._replaced
 
     def read(self, time_ns: int, uptime_ms: int, monotonic: float) -> Snapshot:
@@ -103,10 +106,11 @@ class CounterSource:
         """
         with self._lock:
             counters = self._table.read(monotonic)
+            strangers: list[int] = []
             if self._table.links is not self._frame.links:
-                self._replace(self._table.links, time_ns)
+                strangers = self._replace(self._table.links, time_ns)
             self._reads += 1
-            return self._snapshot(counters, time_ns, uptime_ms)
+            return self._snapshot(counters, time_ns, uptime_ms, strangers)
 
     def poll(
         self, time_ns: int, uptime_ms: int, monotonic: float, *, detailed: bool
@@ -135,22 +139,36 @@ class CounterSource:
         if self._details is not None:
             self._details.close()
 
-    def _snapshot(self, counters: NDArray[np.uint64], time_ns: int, uptime_ms: int) -> Snapshot:
+    def _snapshot(
+        self, counters: NDArray[np.uint64], time_ns: int, uptime_ms: int, strangers: list[int]
+    ) -> Snapshot:
         frame = self._frame
         rows = frame.rows.copy()
         _fill(rows, counters)
         followed = counters[:, _FOLLOWED]
-        rows["epoch"], since_ns = self._epochs.follow(rows["ifindex"], followed, time_ns)
+        rows["epoch"], since_ns = self._epochs.follow(
+            rows["ifindex"], followed, time_ns, strangers
+        )
         batch = CounterBatch(time_ns, uptime_ms, rows[frame.kept], frame.names, frame.descriptions)
         return Snapshot(frame.links, rows, since_ns, self._last_change_ns, batch)
 
-    def _replace(self, links: tuple[Link, ...], time_ns: int) -> None:
-        if self._reads:
-            self._note_changes(links, time_ns)
-        self._frame = _make_frame(links)
-
-    def _note_changes(self, links: tuple[Link, ...], time_ns: int) -> None:
+    def _replace(self, links: tuple[Link, ...], time_ns: int) -> list[int]:
+        """Take the interfaces of a read; list the ifindexes that others had before."""
         before = {link.ifindex: link for link in self._frame.links}
+        strangers = [
+            link.ifindex
+            for link in links
+            if link.ifindex in before and _is_other(before[link.ifindex], link)
+        ]
+        if self._reads:
+            self._note_changes(before, links, time_ns)
+        self._replaced += len(strangers)
+        self._frame = _make_frame(links)
+        return strangers
+
+    def _note_changes(
+        self, before: Mapping[int, Link], links: tuple[Link, ...], time_ns: int
+    ) -> None:
         names = {link.name for link in self._frame.links}
         changes: dict[int, int] = {}
         for link in links:
@@ -162,6 +180,11 @@ class CounterSource:
             elif link.ifindex in self._last_change_ns:
                 changes[link.ifindex] = self._last_change_ns[link.ifindex]
         self._last_change_ns = changes
+
+
+def _is_other(before: Link, link: Link) -> bool:
+    """Tell whether an ifindex was taken over: an interface changes its name or its address only."""
+    return before.name != link.name and before.address != link.address
 
 
 def _make_frame(links: tuple[Link, ...]) -> _Frame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,7 +27,11 @@ class Epochs:
         self._since = np.empty(0, np.int64)
 
     def follow(
-        self, ifindex: NDArray[np.uint32], counters: NDArray[np.uint64], time_ns: int
+        self,
+        ifindex: NDArray[np.uint32],
+        counters: NDArray[np.uint64],
+        time_ns: int,
+        replaced: Sequence[int] = (),
     ) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
         """Take a read.
 
@@ -33,6 +39,7 @@ class Epochs:
             ifindex: shape (N,), sorted.
             counters: shape (N, M), the counters of each interface.
             time_ns: Unix time of the read in nanoseconds.
+            replaced: those of ``ifindex`` under which there is another interface now.
 
         Returns:
             Epoch of each interface, and the Unix time in nanoseconds since which its counters can
@@ -42,6 +49,9 @@ class Epochs:
         since = np.full(len(ifindex), self._started_ns, np.int64)
         if self._ifindex is not None:
             known, at = _match(self._ifindex, ifindex)
+            if replaced:
+                strangers = np.isin(ifindex, replaced)
+                at, known = at[~strangers[known]], known & ~strangers
             epochs[known], since[known] = self._epochs[at], self._since[at]
             anew = ~known
             anew[known] = (counters[known] < self._counters[at]).any(axis=1)

@@ -36,9 +36,9 @@ COUNTER_DELTA_DTYPE: Final = np.dtype(
 def counter_deltas(previous: CounterBatch, current: CounterBatch) -> NDArray[np.void]:
     """Subtract the counters of one poll from those of the next.
 
-    Counters that began anew (another ``epoch``, or a value that shrank) count from zero. An
-    interface that the previous poll did not see has a row only when its epoch is above 0, which
-    says that it appeared while it was watched; otherwise what it counted has no known beginning.
+    An interface has no row unless both polls saw it and its counters went on between them: neither
+    another ``epoch`` nor a value that shrank. What a new one counted so far may be old, such as
+    that of an interface which came from another network namespace; a delta begins where it is seen.
 
     Start times are counted back from the end by the uptime, so that a clock that is set between
     two polls neither turns nor stretches the interval.
@@ -48,11 +48,9 @@ def counter_deltas(previous: CounterBatch, current: CounterBatch) -> NDArray[np.
     """
     now = current.rows
     at, known = _match(previous.rows["ifindex"], now["ifindex"])
-    kept = known | (now["epoch"] > 0)
-    now, at, known = now[kept], at[kept], known[kept]
-    base = np.zeros_like(now)
-    base[known] = previous.rows[at[known]]
-    base[_restarted(base, now)] = 0
+    base, now = previous.rows[at[known]], now[known]
+    continued = ~_restarted(base, now)
+    base, now = base[continued], now[continued]
     deltas = np.zeros(len(now), COUNTER_DELTA_DTYPE)
     deltas["ifindex"] = now["ifindex"]
     for name in _COUNTERS:

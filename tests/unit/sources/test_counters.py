@@ -79,6 +79,24 @@ def test_discontinuities_are_counted_once() -> None:
     assert source.discontinuities == 2
 
 
+def test_an_ifindex_that_another_interface_took_over_is_a_discontinuity() -> None:
+    old, new = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
+    kernel = FakeKernel(FakeLink(2, "eth0", address=old, counters={2: 5}))
+    source = source_of(kernel)
+    source.read(1000, 1, 1.0)
+    for second, link in enumerate(
+        (
+            FakeLink(2, "wan", address=old, counters={2: 6}),  # another name
+            FakeLink(2, "wan", address=new, counters={2: 7}),  # another address
+            FakeLink(2, "eth9", address=old, counters={2: 9}),  # another interface
+        ),
+        2,
+    ):
+        kernel.links = [link]
+        snapshot = source.read(1000 * second, second, float(second))
+        assert source.discontinuities == snapshot.rows["epoch"][0] == (second == 4)
+
+
 def test_status_changes_are_dated_once_seen() -> None:
     kernel = FakeKernel(FakeLink(2, "eth0"), FakeLink(3, "eth1"))
     source = source_of(kernel)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,11 +11,13 @@ from flowexport_mgmt.sources.epochs import Epochs
 START = 1000
 
 
-def follow(epochs: Epochs, counters: dict[int, int], time_ns: int) -> dict[int, tuple[int, int]]:
+def follow(
+    epochs: Epochs, counters: dict[int, int], time_ns: int, replaced: Sequence[int] = ()
+) -> dict[int, tuple[int, int]]:
     """Give epoch and beginning by ifindex."""
     ifindex = np.array(sorted(counters), np.uint32)
     values = np.array([[counters[i]] for i in sorted(counters)], np.uint64).reshape(-1, 1)
-    numbers, since = epochs.follow(ifindex, values, time_ns)
+    numbers, since = epochs.follow(ifindex, values, time_ns, replaced)
     return dict(
         zip(ifindex.tolist(), zip(numbers.tolist(), since.tolist(), strict=True), strict=True)
     )
@@ -53,6 +57,14 @@ def test_one_that_comes_back_is_not_the_one_that_went() -> None:
     assert follow(epochs, {1: 50, 9: 5}, 4000) == {1: (1, 4000), 9: (0, START)}
     follow(epochs, {9: 5}, 5000)
     assert follow(epochs, {1: 500, 9: 5}, 6000)[1] == (2, 6000)
+
+
+def test_another_interface_under_a_known_ifindex_begins_an_epoch_and_is_no_restart() -> None:
+    epochs = Epochs(START)
+    follow(epochs, {1: 5, 2: 5, 3: 5}, 2000)
+    found = follow(epochs, {1: 6, 2: 600, 3: 1}, 3000, replaced=[2, 3])
+    assert found == {1: (0, START), 2: (1, 3000), 3: (1, 3000)}
+    assert epochs.restarts == 0
 
 
 @given(
