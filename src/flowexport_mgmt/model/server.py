@@ -9,6 +9,13 @@ import msgspec
 from flowexport_mgmt.model.base import Node, OperStatus
 
 
+class NetconfCallHomeTransport(enum.StrEnum):
+    """Values of transport."""
+
+    SSH = "ssh"
+    TLS = "tls"
+
+
 class LoggingLevel(enum.StrEnum):
     """Values of level."""
 
@@ -108,11 +115,31 @@ class NetconfTls(Node, frozen=True, kw_only=True):
     cert_to_name: tuple[NetconfTlsCertToName, ...] = ()
 
 
+class NetconfCallHome(Node, frozen=True, kw_only=True):
+    """A client that this server connects to, so that it can be managed where it cannot be reached.
+    The client logs in as always. The connection is made again when it is lost, after a second
+    at first and a minute at most.
+    """
+
+    name: str
+    """The name of the entry."""
+
+    address: str
+    """The address of the client."""
+
+    transport: NetconfCallHomeTransport = NetconfCallHomeTransport.SSH
+    """What is spoken on the connection."""
+
+    port: int | None = None
+    """The TCP port that the client listens on. When absent it is 4334 for SSH and 4335 for TLS."""
+
+
 class Netconf(Node, frozen=True, kw_only=True):
     """The NETCONF server."""
 
     ssh: NetconfSsh = msgspec.field(default_factory=NetconfSsh)
     tls: NetconfTls = msgspec.field(default_factory=NetconfTls)
+    call_home: tuple[NetconfCallHome, ...] = ()
     hello_timeout: int = 60
     """How long a client may take to log in and send its hello. Units: seconds."""
 
@@ -215,6 +242,25 @@ class NetconfTlsState(Node, frozen=True, kw_only=True):
     """Why oper-status is not 'up', in words an operator can act on."""
 
 
+class NetconfCallHomeState(Node, frozen=True, kw_only=True):
+    """A client that this server connects to, so that it can be managed where it cannot be reached.
+    The client logs in as always. The connection is made again when it is lost, after a second
+    at first and a minute at most.
+    """
+
+    name: str
+    """The name of the entry."""
+
+    attempts: int | None = None
+    """Connections tried since the entry was made. Units: connections."""
+
+    oper_status: OperStatus | None = None
+    """How the entity fares."""
+
+    oper_reason: str | None = None
+    """Why oper-status is not 'up', in words an operator can act on."""
+
+
 class NetconfRefusals(Node, frozen=True, kw_only=True):
     """What was refused or cut short, by reason, since the start of the server."""
 
@@ -256,6 +302,7 @@ class NetconfState(Node, frozen=True, kw_only=True):
 
     ssh: NetconfSshState | None = None
     tls: NetconfTlsState | None = None
+    call_home: tuple[NetconfCallHomeState, ...] = ()
     refusals: NetconfRefusals | None = None
 
 

@@ -13,9 +13,16 @@ from flowexport_mgmt.credentials import KeyFolders
 from flowexport_mgmt.datastore import Datastore, Refusal
 from flowexport_mgmt.link.broker import Broker
 from flowexport_mgmt.model.configuration import Configuration
-from flowexport_mgmt.model.server import Netconf, NetconfState, Server, ServerState
+from flowexport_mgmt.model.server import (
+    Netconf,
+    NetconfCallHomeTransport,
+    NetconfState,
+    Server,
+    ServerState,
+)
 from flowexport_mgmt.north.again import Again
 from flowexport_mgmt.north.listener import RETRY_AFTER, Stop
+from flowexport_mgmt.north.netconf.call_home import FIRST_WAIT, CallHome
 from flowexport_mgmt.north.netconf.engine import Statistics
 from flowexport_mgmt.north.netconf.entrance import Entrance
 from flowexport_mgmt.north.netconf.hello import capabilities
@@ -75,15 +82,12 @@ class NetconfDoor:
         self._sessions = Sessions(datastore, statistics, named)
         self._monitoring = Monitoring(datastore, statistics, named, modules)
         self._entrance = Entrance(self._sessions)
-        self._ssh = SshDoor(
-            SshServer(self._sessions, self._entrance),
-            broker,
-            state_folder=state_folder,
-            retry_after=retry_after,
-        )
-        self._tls = TlsDoor(
-            TlsServer(self._sessions, self._entrance), broker, keys, retry_after=retry_after
-        )
+        ssh = SshServer(self._sessions, self._entrance)
+        tls = TlsServer(self._sessions, self._entrance)
+        self._ssh = SshDoor(ssh, broker, state_folder=state_folder, retry_after=retry_after)
+        self._tls = TlsDoor(tls, broker, keys, retry_after=retry_after)
+        begin = {NetconfCallHomeTransport.SSH: ssh.begin, NetconfCallHomeTransport.TLS: tls.begin}
+        self._call_home = CallHome(begin, first_wait=min(retry_after, FIRST_WAIT))
         self._unix = UnixServer(self._sessions)
         self._close_local: Stop | None = None
         self._next: Netconf | None = None
@@ -159,13 +163,16 @@ class NetconfDoor:
     async def state(self, _: Sequence[str]) -> Mapping[str, msgspec.Struct]:
         """Report how the servers fare, and what was refused."""
         state = NetconfState(
-            ssh=self._ssh.state(), tls=self._tls.state(), refusals=self.refusals.state()
+            ssh=self._ssh.state(),
+            tls=self._tls.state(),
+            call_home=self._call_home.state(),
+            refusals=self.refusals.state(),
         )
         return {"flow-export-server:server": ServerState(netconf=state)}
 
     @property
     def _doors(self) -> Sequence[_Door]:
-        return (self._ssh, self._tls)
+        return (self._ssh, self._tls, self._call_home)
 
     async def _restore(self) -> None:
         await self._datastore.restore(self)

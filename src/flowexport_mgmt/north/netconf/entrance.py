@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Final
+from typing import Final, Protocol
 
 from flowexport_mgmt.north.netconf.failures import FailedLogins
 from flowexport_mgmt.north.netconf.gate import Gate, Visitor
@@ -23,7 +23,27 @@ _WORDS: Final = {
     Reason.LATE_HELLO: "%s did not log in and say hello in time",
 }
 
-Begin = Callable[[socket.socket, "Stranger"], Awaitable[None]]
+
+class Arrival(Protocol):
+    """A connection that may log in, however it came about.
+
+    A transport that takes it over puts its own way to close it at once into ``disconnect``.
+    """
+
+    address: str
+    disconnect: Callable[[], object]
+
+    def logged_in(self) -> None:
+        """Take note of the login."""
+
+    def failed(self) -> None:
+        """Take note of a login that failed."""
+
+    def gone(self, reason: Reason = Reason.FAILED_LOGIN) -> None:
+        """Take note that the connection ended, whether or not there was a login."""
+
+
+Begin = Callable[[socket.socket, Arrival], Awaitable[None]]
 """Lets a connection speak; OSError means that it is lost already."""
 
 
@@ -70,10 +90,9 @@ class Entrance:
         self._sessions.refuse(reason)
         _log.log(logging.WARNING, f"{reason} {address}", _WORDS[reason], address)
 
-    def note_failure(self, address: str) -> bool:
-        """Remember a failed login; tell whether it was one too many."""
+    def note_failure(self, address: str) -> None:
+        """Remember a failed login."""
         self._failures.note(address, _now())
-        return self._failures.is_blocked(address, _now())
 
     def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Run the beginning of a connection."""
@@ -102,10 +121,7 @@ class Entrance:
 
 
 class Stranger:
-    """A connection on its way in.
-
-    ``disconnect`` closes it at once; a transport that takes the connection over puts its own there.
-    """
+    """A connection that was accepted, on its way in; an `Arrival`."""
 
     def __init__(
         self, entrance: Entrance, connection: socket.socket, address: str, begin: Begin
@@ -123,9 +139,9 @@ class Stranger:
         self._over = True
         self._entrance.leave(self.visitor)
 
-    def failed(self) -> bool:
-        """Remember a failed login; tell whether the source has to go."""
-        return self._entrance.note_failure(self.address)
+    def failed(self) -> None:
+        """Remember a failed login."""
+        self._entrance.note_failure(self.address)
 
     def gone(self, reason: Reason = Reason.FAILED_LOGIN) -> None:
         """Count a connection that ended; after a login or a dismissal it does nothing."""

@@ -12,7 +12,7 @@ import asyncssh
 from flowexport_mgmt.link.broker import TcpEndpoint
 from flowexport_mgmt.north.acceptor import Acceptor
 from flowexport_mgmt.north.listener import Stop
-from flowexport_mgmt.north.netconf.entrance import Entrance, Stranger
+from flowexport_mgmt.north.netconf.entrance import Arrival, Entrance
 from flowexport_mgmt.north.netconf.keys import UserKeys
 from flowexport_mgmt.north.netconf.refusals import Reason
 from flowexport_mgmt.north.netconf.sessions import Sessions
@@ -93,14 +93,14 @@ class SshServer:
             await connection.wait_closed()
 
     async def _accepted(self, connection: socket.socket, address: Any) -> None:
-        self._entrance.arrive(connection, address[0], self._begin)
+        self._entrance.arrive(connection, address[0], self.begin)
 
-    async def _begin(self, connection: socket.socket, stranger: Stranger) -> None:
-        """Speak SSH on a connection."""
+    async def begin(self, connection: socket.socket, arrival: Arrival) -> None:
+        """Speak SSH on a connection; what becomes of it is told to ``arrival``."""
         loop, options = asyncio.get_running_loop(), self._options
         if options is None:
-            raise RuntimeError("the host key is set before the server accepts")
-        await loop.connect_accepted_socket(lambda: _Connection(loop, options, stranger), connection)
+            raise ConnectionAbortedError("there is no host key")
+        await loop.connect_accepted_socket(lambda: _Connection(loop, options, arrival), connection)
 
     @property
     def is_full(self) -> bool:
@@ -130,10 +130,10 @@ class _Connection(asyncssh.SSHServerConnection):
         self,
         loop: asyncio.AbstractEventLoop,
         options: asyncssh.SSHServerConnectionOptions,
-        stranger: Stranger,
+        arrival: Arrival,
     ) -> None:
         super().__init__(loop, options)
-        self.stranger = stranger
+        self.arrival = arrival
 
 
 class _Login(asyncssh.SSHServer):
@@ -146,7 +146,7 @@ class _Login(asyncssh.SSHServer):
         self.source = ""
         self._server = server
         self._connection: asyncssh.SSHServerConnection
-        self._stranger: Stranger
+        self._arrival: Arrival
         self._logged_in = False
         self._attempts = 0
         self._channels = 0
@@ -155,8 +155,8 @@ class _Login(asyncssh.SSHServer):
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
-        self._stranger = cast(_Connection, conn).stranger
-        self._stranger.disconnect = conn.abort
+        self._arrival = cast(_Connection, conn).arrival
+        self._arrival.disconnect = conn.abort
         address, port = conn.get_extra_info("peername")[:2]
         self.source = str(TcpEndpoint(address, port))
         self._server.connected(conn)
@@ -164,8 +164,8 @@ class _Login(asyncssh.SSHServer):
     def connection_lost(self, _: Exception | None) -> None:
         self._timer.cancel()
         if not self._logged_in and self._attempts:
-            self._stranger.failed()
-        self._stranger.gone()
+            self._arrival.failed()
+        self._arrival.gone()
         self._server.disconnected(self._connection, was_logged_in=self._logged_in)
 
     def begin_auth(self, username: str) -> bool:
@@ -185,7 +185,7 @@ class _Login(asyncssh.SSHServer):
         return key.public_data in self._server.keys.get(username, frozenset())
 
     def auth_completed(self) -> None:
-        self._stranger.logged_in()
+        self._arrival.logged_in()
         if self._server.is_full:
             self.sessions.refuse(Reason.SESSIONS)
             self._connection.disconnect(
@@ -218,5 +218,5 @@ class _Login(asyncssh.SSHServer):
             return
         if self._logged_in:
             self.sessions.refuse(Reason.LATE_HELLO)
-        self._stranger.gone(Reason.LATE_HELLO)
+        self._arrival.gone(Reason.LATE_HELLO)
         self._connection.abort()

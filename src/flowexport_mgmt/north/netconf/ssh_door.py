@@ -13,7 +13,7 @@ from flowexport_mgmt.datastore import Refusal
 from flowexport_mgmt.link import messages
 from flowexport_mgmt.link.broker import Broker, TcpEndpoint
 from flowexport_mgmt.model.base import OperStatus
-from flowexport_mgmt.model.server import NetconfSshState, Server
+from flowexport_mgmt.model.server import NetconfCallHomeTransport, NetconfSshState, Server
 from flowexport_mgmt.north.listener import RETRY_AFTER, Listener
 from flowexport_mgmt.north.netconf.keys import (
     HostKeyError,
@@ -112,7 +112,8 @@ class SshDoor:
     def _plan(self, old: Server | None, new: Server) -> _Plan:
         """Read what the new configuration needs; a host key in use is read anew only on reload."""
         users, key = read_user_keys(new.user), self._host_key
-        is_needed = new.netconf.ssh.enabled
+        calls = (entry.transport is NetconfCallHomeTransport.SSH for entry in new.netconf.call_home)
+        is_needed = new.netconf.ssh.enabled or any(calls)
         if not is_needed or (key is not None and old is not None and not self._reason):
             return _Plan(users, key)
         try:

@@ -12,13 +12,19 @@ from flowexport_mgmt.north.netconf.peer import Peer
 class StreamSession(asyncio.Protocol):
     """One connection, which carries one session; ``open_session`` gives None to refuse it.
 
-    ``half_close``: the client may end its side and still read replies, which TLS does not know.
+    ``on_lost`` is called at the end of the connection. ``half_close``: the client may end its side
+    and still read replies, which TLS does not know.
     """
 
     def __init__(
-        self, open_session: Callable[[asyncio.Transport], Peer | None], *, half_close: bool
+        self,
+        open_session: Callable[[asyncio.Transport], Peer | None],
+        on_lost: Callable[[], None],
+        *,
+        half_close: bool,
     ) -> None:
         self._open_session = open_session
+        self._on_lost = on_lost
         self._half_close = half_close
         self._peer: Peer | None = None
 
@@ -54,3 +60,4 @@ class StreamSession(asyncio.Protocol):
         """End the session."""
         if self._peer is not None:
             self._peer.connection_lost()
+        self._on_lost()

@@ -14,7 +14,8 @@ from flowexport_mgmt.model.server import NetconfTlsCertToName
 from flowexport_mgmt.north.acceptor import Acceptor
 from flowexport_mgmt.north.listener import Stop
 from flowexport_mgmt.north.netconf.cert_names import user_of, verified_chain
-from flowexport_mgmt.north.netconf.entrance import Entrance, Stranger
+from flowexport_mgmt.north.netconf.entrance import Arrival, Entrance
+from flowexport_mgmt.north.netconf.keepalive import keep_alive
 from flowexport_mgmt.north.netconf.peer import Peer
 from flowexport_mgmt.north.netconf.refusals import Reason
 from flowexport_mgmt.north.netconf.sessions import Sessions
@@ -50,34 +51,35 @@ class TlsServer:
     async def _accepted(self, connection: socket.socket, address: Any) -> None:
         self._entrance.arrive(connection, address[0], self.begin)
 
-    async def begin(self, connection: socket.socket, stranger: Stranger) -> None:
-        """Speak TLS on a connection; what becomes of it is the stranger's."""
+    async def begin(self, connection: socket.socket, arrival: Arrival) -> None:
+        """Speak TLS on a connection; what becomes of it is told to ``arrival``."""
         if self.context is None:
             raise ConnectionAbortedError("the door was closed meanwhile")
         loop, hello_by = asyncio.get_running_loop(), self._sessions.hello_by()
         source = str(TcpEndpoint(*connection.getpeername()[:2]))
+        keep_alive(connection)
 
         def open_session(transport: asyncio.Transport) -> Peer | None:
-            return self._open(transport, stranger, source, hello_by)
+            return self._open(transport, arrival, source, hello_by)
 
         try:
             await loop.connect_accepted_socket(
-                lambda: StreamSession(open_session, half_close=False),
+                lambda: StreamSession(open_session, arrival.gone, half_close=False),
                 connection,
                 ssl=self.context,
                 ssl_handshake_timeout=self._sessions.hello_timeout,
                 ssl_shutdown_timeout=_GOODBYE,
             )
         except ssl.SSLError as error:
-            _log.log(logging.WARNING, stranger.address, "%s: %s", source, _words(error))
-            stranger.failed()
+            _log.log(logging.WARNING, arrival.address, "%s: %s", source, _words(error))
+            arrival.failed()
             raise
         except ConnectionAbortedError:  # asyncio's word for a handshake that took too long
-            stranger.gone(Reason.LATE_HELLO)
+            arrival.gone(Reason.LATE_HELLO)
             raise
 
     def _open(
-        self, transport: asyncio.Transport, stranger: Stranger, source: str, hello_by: float
+        self, transport: asyncio.Transport, arrival: Arrival, source: str, hello_by: float
     ) -> Peer | None:
         chain = verified_chain(cast(ssl.SSLObject, transport.get_extra_info("ssl_object")))
         user = user_of(chain, self.cert_to_name)
@@ -86,10 +88,10 @@ class TlsServer:
             refused = "%s: the certificate of %s maps to %s"
             whom = "nobody" if user is None else f"{user}, who is no user"
             _log.log(logging.WARNING, f"{source} {whom}", refused, source, subject, whom)
-            stranger.failed()
-            stranger.gone()
+            arrival.failed()
+            arrival.gone()
             return None
-        stranger.logged_in()
+        arrival.logged_in()
         if self._sessions.is_full:
             self._sessions.refuse(Reason.SESSIONS)
             return None

@@ -17,7 +17,12 @@ from flowexport_mgmt.datastore import Refusal
 from flowexport_mgmt.link import messages
 from flowexport_mgmt.link.broker import Broker, TcpEndpoint
 from flowexport_mgmt.model.base import OperStatus
-from flowexport_mgmt.model.server import NetconfTls, NetconfTlsState, Server
+from flowexport_mgmt.model.server import (
+    NetconfCallHomeTransport,
+    NetconfTls,
+    NetconfTlsState,
+    Server,
+)
 from flowexport_mgmt.north.listener import RETRY_AFTER, Listener
 from flowexport_mgmt.north.netconf.cert_names import is_known_fingerprint
 from flowexport_mgmt.north.netconf.tls import TlsServer
@@ -80,7 +85,8 @@ class TlsDoor:
         changes = old is not None and old.netconf.tls != tls
         if strict and changes:
             refusals += _bad_fingerprints(tls)
-        if tls.enabled:
+        calls = (entry.transport is NetconfCallHomeTransport.TLS for entry in new.netconf.call_home)
+        if tls.enabled or any(calls):
             try:
                 plan = _Plan(tls, plan.users, self._read(tls))
             except CredentialsError as error:
@@ -88,7 +94,7 @@ class TlsDoor:
                 if strict and changes:
                     refusals.append(_refusal(error.leaf, str(error)))
         self._next = plan
-        wanted = TcpEndpoint(tls.address, tls.port) if plan.credentials else None
+        wanted = TcpEndpoint(tls.address, tls.port) if tls.enabled and plan.credentials else None
         reason = await self._listener.prepare(wanted, strict=strict)
         return [*refusals, _refusal("port", reason)] if reason else refusals
 

@@ -50,7 +50,7 @@ class UnixServer:
             return sessions.open(transport, _name(uid), DOOR, f"pid {pid}", sessions.hello_by())
 
         await asyncio.get_running_loop().connect_accepted_socket(
-            lambda: StreamSession(open_session, half_close=True), connection
+            lambda: StreamSession(open_session, lambda: None, half_close=True), connection
         )
 
     def _refuse(self, connection: socket.socket, reason: Reason, pid: int, uid: int) -> None:
