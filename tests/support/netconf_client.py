@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
@@ -22,8 +23,13 @@ NAMESPACES = {
     "ds": "urn:ietf:params:xml:ns:yang:ietf-datastores",
     "or": "urn:ietf:params:xml:ns:yang:ietf-origin",
     "ncwd": "urn:ietf:params:xml:ns:yang:ietf-netconf-with-defaults",
+    "ncn": "urn:ietf:params:xml:ns:yang:ietf-netconf-notifications",
+    "nms": "urn:ietf:params:xml:ns:netmod:notification",
+    "sn": "urn:ietf:params:xml:ns:yang:ietf-subscribed-notifications",
+    "yp": "urn:ietf:params:xml:ns:yang:ietf-yang-push",
     "yl": "urn:ietf:params:xml:ns:yang:ietf-yang-library",
 }
+_NOTIFICATION = "{urn:ietf:params:xml:ns:netconf:notification:1.0}notification"
 _PATIENCE = 10.0
 
 
@@ -50,6 +56,7 @@ class RawClient:
         self.server_hello: etree._Element
         self._decoder = Decoder()
         self._waiting: list[bytes] = []
+        self._notified: list[etree._Element] = []
         self._next_id = 0
 
     @classmethod
@@ -92,9 +99,24 @@ class RawClient:
         self._next_id += 1
         self.send(rpc(operation, self._next_id))
         reply = etree.fromstring(await self.receive())
+        while reply.tag == _NOTIFICATION:
+            self._notified.append(reply)
+            reply = etree.fromstring(await self.receive())
         assert reply.tag == f"{{{BASE}}}rpc-reply"
         assert reply.get("message-id") == str(self._next_id)
         return reply
+
+    async def event(self) -> etree._Element:
+        """Wait for the next notification and give the event in it, after its eventTime."""
+        if self._notified:
+            notification = self._notified.pop(0)
+        else:
+            notification = etree.fromstring(await self.receive())
+        assert notification.tag == _NOTIFICATION, etree.tostring(notification)
+        time, event = notification
+        assert etree.QName(time).localname == "eventTime"
+        assert datetime.fromisoformat(time.text or "").tzinfo is not None
+        return event
 
     async def ok(self, operation: str) -> None:
         """Send an operation that must be answered with ok."""

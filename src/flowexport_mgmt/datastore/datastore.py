@@ -166,6 +166,7 @@ class Datastore:
     def kill_session(self, session: Session, target: int) -> None:
         """End another session by its id (RFC 6241, section 7.9)."""
         victim = self._sessions.to_kill(session, target)
+        victim.killed_by = session.id
         self.close_session(victim)
         victim.on_kill()
 

@@ -13,7 +13,8 @@ class Session:
     """One session of a door. The door counts its requests here; the datastore owns the rest.
 
     ``door`` names the way in (``netconf-ssh``, ``netconf-unix``), ``source`` where from, ``since``
-    is RFC 3339 text. ``on_kill`` ends the session's transport when another session kills it.
+    is RFC 3339 text. ``on_kill`` ends the session's transport when another session kills it, and
+    ``killed_by`` is then the id of that one.
     """
 
     id: int
@@ -26,6 +27,8 @@ class Session:
     in_rpcs: int = field(default=0)
     in_bad_rpcs: int = field(default=0)
     out_rpc_errors: int = field(default=0)
+    out_notifications: int = field(default=0)
+    killed_by: int = field(default=0)
 
 
 class Sessions:

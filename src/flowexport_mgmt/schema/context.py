@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 import libyang
-from _libyang import ffi, lib
+from _libyang import ffi
 
 from flowexport_mgmt.schema import library
 from flowexport_mgmt.schema.library import NULL, Pointer
@@ -32,6 +33,7 @@ NETCONF_FEATURES = (
 OWN_MODULES = ("flow-export-types", "flow-export", "flow-export-server", "flow-export-deviations")
 
 _STANDARD_MODULES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("ietf-interfaces", ()),
     ("iana-if-type", ()),
     ("ietf-netconf", NETCONF_FEATURES),
     ("ietf-netconf-monitoring", ()),
@@ -39,7 +41,14 @@ _STANDARD_MODULES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("ietf-origin", ()),
     ("ietf-netconf-nmda", ("origin", "with-defaults")),
     ("ietf-x509-cert-to-name", ()),
+    ("notifications", ()),
+    ("nc-notifications", ()),
+    ("ietf-netconf-notifications", ()),
 )
+
+_RESPELLED: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "ietf-interfaces": ((r"container interfaces \{", "\\g<0> config true;"),),
+}
 
 _INTERNAL = frozenset(("yang", "ietf-yang-schema-mount"))
 """Modules that libyang implements in every context for its own use; nothing of them is served."""
@@ -61,7 +70,8 @@ class ModuleInfo:
 def module_folders() -> tuple[Path, ...]:
     """Find the folders of YANG modules: our own, then those that come with pyang."""
     data = Path(sysconfig.get_path("data")) / "share"
-    own = (_PACKAGE.parent.parent / "yang", data / "flowexport-mgmt" / "yang")
+    roots = (_PACKAGE.parent.parent / "yang", data / "flowexport-mgmt" / "yang")
+    own = tuple(folder for root in roots for folder in (root, root / "rfc5277"))
     installed = (data / "yang" / "modules" / "ietf", data / "yang" / "modules" / "iana")
     return tuple(folder for folder in own + installed if folder.is_dir())
 
@@ -83,33 +93,30 @@ class SchemaContext:
         library.configure_errors()
         self.context = libyang.Context(":".join(map(str, module_folders())))
         self._nodes: dict[int, SchemaNode] = {}
-        self._load_interfaces()
         for name, features in _STANDARD_MODULES:
-            self._load(name, features)
+            load = self._load_respelled if name in _RESPELLED else self._load
+            load(name, features)
         for name in OWN_MODULES:
             self._load(name, ())
         for text in extra:
             self.context.parse_module_str(text)
 
-    def _load_interfaces(self) -> None:
-        """Load ietf-interfaces with the config statement of its container spelled out.
+    def _load_respelled(self, name: str, features: tuple[str, ...]) -> None:
+        """Load a module with what libyang needs to have spelled out, or left out.
 
-        Our deviation replaces that statement, and libyang replaces only what is spelled out; RFC
-        7950 (section 7.21.1) makes ``config true`` the meaning of its absence.
+        Our deviations replace the config statement of some containers, and libyang replaces only
+        what is there; RFC 7950 (section 7.21.1) makes ``config true`` the meaning of its absence.
         """
-        path = find_module("ietf-interfaces")
+        path = find_module(name)
         if path is None:
-            raise FileNotFoundError("YANG module ietf-interfaces (it comes with pyang)")
+            raise FileNotFoundError(f"YANG module {name} (it comes with pyang)")
         text = path.read_text(encoding="utf-8")
-        spelled = text.replace("container interfaces {", "container interfaces { config true;", 1)
-        self.context.parse_module_str(spelled)
+        for pattern, replacement in _RESPELLED[name]:
+            text = re.sub(pattern, replacement, text, count=1)
+        library.parse_module(self.pointer, text, features)
 
     def _load(self, name: str, features: tuple[str, ...]) -> None:
-        names = [ffi.new("char[]", feature.encode()) for feature in features]
-        array = ffi.new("const char *[]", [*names, ffi.NULL]) if names else ffi.NULL
-        module = lib.ly_ctx_load_module(self.pointer, name.encode(), ffi.NULL, array)
-        if not module:
-            raise library.LibraryError(library.take_errors(self.pointer), f"loading {name}")
+        library.load_module(self.pointer, name, features)
 
     @property
     def pointer(self) -> Pointer:
@@ -132,6 +139,16 @@ class SchemaContext:
             for module in self._served
             if module.cdata.implemented
             for node in children_of(self, NULL, module.cdata.compiled)
+        }
+
+    @cached_property
+    def notifications(self) -> Mapping[str, str]:
+        """The namespace of every notification, by its RFC 7951 name."""
+        return {
+            f"{module.name()}:{name}": library.text(module.cdata.ns)
+            for module in self._served
+            if module.cdata.implemented
+            for name in library.notification_names(module.cdata)
         }
 
     @cached_property

@@ -78,10 +78,55 @@ def take_errors(context: Pointer) -> tuple[ErrorItem, ...]:
     return tuple(items)
 
 
+def load_module(context: Pointer, name: str, features: tuple[str, ...]) -> None:
+    """Find a module in the search path and implement it.
+
+    Raises:
+        LibraryError: there is no such module, or it is wrong.
+    """
+    names = _strings(features)
+    if not lib.ly_ctx_load_module(context, name.encode(), ffi.NULL, names[0]):
+        raise LibraryError(take_errors(context), f"loading {name}")
+
+
+def parse_module(context: Pointer, text: str, features: tuple[str, ...]) -> None:
+    """Implement a module that is given as text.
+
+    Raises:
+        LibraryError: the text is wrong.
+    """
+    names, source, read = (
+        _strings(features),
+        ffi.new("char[]", text.encode()),
+        ffi.new("struct ly_in **"),
+    )
+    check(context, lib.ly_in_new_memory(source, read), "reading a module")
+    try:
+        result = lib.lys_parse(context, read[0], lib.LYS_IN_YANG, names[0], ffi.NULL)
+    finally:
+        lib.ly_in_free(read[0], False)
+    check(context, result, "parsing a module")
+
+
+def _strings(values: tuple[str, ...]) -> tuple[Pointer, list[Pointer]]:
+    """Make a C array of strings, and what must live as long as it does."""
+    kept = [ffi.new("char[]", value.encode()) for value in values]
+    return (ffi.new("const char *[]", [*kept, ffi.NULL]) if kept else ffi.NULL), kept
+
+
 def check(context: Pointer, result: int, call: str) -> None:
     """Raise LibraryError unless a call succeeded."""
     if result != lib.LY_SUCCESS:
         raise LibraryError(take_errors(context), call)
+
+
+def notification_names(module: Pointer) -> Iterator[str]:
+    """Give the names of the notifications of an implemented module."""
+    node = lib.lys_getnext(NULL, NULL, module.compiled, 0)
+    while node:
+        if node.nodetype == lib.LYS_NOTIF:
+            yield text(node.name)
+        node = lib.lys_getnext(node, NULL, module.compiled, 0)
 
 
 def siblings(first: Pointer) -> Iterator[Pointer]:

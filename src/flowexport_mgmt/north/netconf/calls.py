@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from lxml import etree
 
 from flowexport_mgmt.datastore import Datastore, Session
+from flowexport_mgmt.north.netconf.notifications.client import Client
+from flowexport_mgmt.north.netconf.notifications.service import Subscriptions
 from flowexport_mgmt.north.netconf.parameters import Parameters
 from flowexport_mgmt.north.netconf.reading import Reader
 from flowexport_mgmt.north.netconf.replies import Reply
@@ -20,6 +22,8 @@ class Call:
     session: Session
     datastore: Datastore
     reader: Reader
+    client: Client
+    subscriptions: Subscriptions
     operation: etree._Element
     parameters: Parameters
 

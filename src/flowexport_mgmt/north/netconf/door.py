@@ -23,14 +23,15 @@ from flowexport_mgmt.model.server import (
 from flowexport_mgmt.north.again import Again
 from flowexport_mgmt.north.listener import RETRY_AFTER, Stop
 from flowexport_mgmt.north.netconf.call_home import FIRST_WAIT, CallHome
-from flowexport_mgmt.north.netconf.engine import Statistics
 from flowexport_mgmt.north.netconf.entrance import Entrance
 from flowexport_mgmt.north.netconf.hello import capabilities
 from flowexport_mgmt.north.netconf.monitoring import Monitoring
+from flowexport_mgmt.north.netconf.notifications.service import Subscriptions
 from flowexport_mgmt.north.netconf.refusals import Refusals
 from flowexport_mgmt.north.netconf.sessions import Sessions
 from flowexport_mgmt.north.netconf.ssh import SshServer
 from flowexport_mgmt.north.netconf.ssh_door import SshDoor
+from flowexport_mgmt.north.netconf.statistics import Statistics
 from flowexport_mgmt.north.netconf.tls import TlsServer
 from flowexport_mgmt.north.netconf.tls_door import TlsDoor
 from flowexport_mgmt.north.netconf.unix import UnixServer
@@ -79,7 +80,8 @@ class NetconfDoor:
         modules = datastore.schema.modules
         named = capabilities(modules, datastore.schema.content_id)
         statistics = Statistics(started=_now())
-        self._sessions = Sessions(datastore, statistics, named)
+        self._subscriptions = Subscriptions(datastore)
+        self._sessions = Sessions(datastore, statistics, named, self._subscriptions)
         self._monitoring = Monitoring(datastore, statistics, named, modules)
         self._entrance = Entrance(self._sessions)
         ssh = SshServer(self._sessions, self._entrance)
@@ -104,6 +106,7 @@ class NetconfDoor:
         self._datastore.register(self)
         self._datastore.register_state(self)
         self._datastore.register_state(self._monitoring)
+        self._datastore.register_state(self._subscriptions)
 
     async def open_local(self) -> None:
         """Accept sessions on the Unix socket.
@@ -111,6 +114,7 @@ class NetconfDoor:
         Raises:
             OSError: the socket cannot be opened.
         """
+        self._subscriptions.start()
         listener = await self._broker.listen_unix(str(self._local_socket))
         self._close_local = await self._unix.serve(listener)
 
@@ -153,6 +157,7 @@ class NetconfDoor:
         await self._sessions.stop()
         await self._ssh.stop()
         await self._sessions.release()
+        await self._subscriptions.stop()
         if self._close_local is not None:
             await self._close_local()
             self._close_local = None

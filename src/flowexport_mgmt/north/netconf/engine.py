@@ -10,27 +10,23 @@ from flowexport_mgmt.datastore import Datastore, Session
 from flowexport_mgmt.errors import ErrorTag, ErrorType, Fault, ManagementError
 from flowexport_mgmt.north.netconf import commits, documents, names, nmda, operations, parameters
 from flowexport_mgmt.north.netconf.calls import Call, OperationRow
+from flowexport_mgmt.north.netconf.notifications import legacy
+from flowexport_mgmt.north.netconf.notifications.client import Client
+from flowexport_mgmt.north.netconf.notifications.service import Subscriptions
 from flowexport_mgmt.north.netconf.reading import Reader
 from flowexport_mgmt.north.netconf.replies import Errors, Reply
 from flowexport_mgmt.north.netconf.rpc import Envelope, Rpc, is_rpc
+from flowexport_mgmt.north.netconf.statistics import Statistics
 
 _log = logging.getLogger(__name__)
 
 
-_OPERATIONS: Final = {**operations.OPERATIONS, **commits.OPERATIONS, **nmda.OPERATIONS}
-
-
-@dataclass(slots=True)
-class Statistics:
-    """What has happened in all sessions (RFC 6022, section 2.1.5); ``started`` is RFC 3339 text."""
-
-    started: str
-    in_bad_hellos: int = 0
-    in_sessions: int = 0
-    dropped_sessions: int = 0
-    in_rpcs: int = 0
-    in_bad_rpcs: int = 0
-    out_rpc_errors: int = 0
+_OPERATIONS: Final = {
+    **operations.OPERATIONS,
+    **commits.OPERATIONS,
+    **nmda.OPERATIONS,
+    **legacy.OPERATIONS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +45,25 @@ class Answer:
 class Engine:
     """Answers the messages of any number of sessions."""
 
-    def __init__(self, datastore: Datastore, statistics: Statistics) -> None:
+    def __init__(
+        self, datastore: Datastore, statistics: Statistics, subscriptions: Subscriptions
+    ) -> None:
         self._datastore = datastore
+        self._subscriptions = subscriptions
         self._reader = Reader(datastore)
         self._statistics = statistics
+
+    def is_subscribed(self, session: Session) -> bool:
+        """Tell whether a session has subscribed to anything."""
+        return self._subscriptions.has_any(session)
 
     async def stop(self) -> None:
         """End the process that evaluates expressions, if there is one."""
         await self._reader.evaluator.stop()
 
-    async def answer(self, session: Session, message: bytes) -> Answer:
+    async def answer(self, client: Client, message: bytes) -> Answer:
         """Carry out one request; what is wrong with it is in the reply."""
+        session = client.session
         try:
             element = documents.parse(message)
             if not is_rpc(element):
@@ -78,15 +82,24 @@ class Engine:
             return Answer(envelope.wrap(self._errors(session, error.faults).render(envelope)))
         session.in_rpcs += 1
         self._statistics.in_rpcs += 1
-        content, ends = await self._carry_out(session, rpc)
+        content, ends = await self._carry_out(client, rpc)
         return Answer(envelope.wrap(content.render(envelope)), ends_session=ends)
 
-    async def _carry_out(self, session: Session, rpc: Rpc) -> tuple[Reply, bool]:
+    async def _carry_out(self, client: Client, rpc: Rpc) -> tuple[Reply, bool]:
+        session = client.session
         try:
             row = self._row(rpc)
             namespaces = self._datastore.schema.namespaces
             taken = parameters.check(rpc.operation, row.parameters, namespaces, row.repeated)
-            call = Call(session, self._datastore, self._reader, rpc.operation, taken)
+            call = Call(
+                session,
+                self._datastore,
+                self._reader,
+                client,
+                self._subscriptions,
+                rpc.operation,
+                taken,
+            )
             return await row.run(call), row.ends_session
         except ManagementError as error:
             return self._errors(session, error.faults), False

@@ -9,7 +9,7 @@ from lxml import etree
 
 from flowexport_mgmt.errors import ErrorTag, ManagementError
 from flowexport_mgmt.north.netconf import names
-from flowexport_mgmt.north.netconf.evaluation import XPathFilter
+from flowexport_mgmt.north.netconf.evaluation import Evaluator, Printed, XPathFilter
 from flowexport_mgmt.north.netconf.filters import SubtreeFilter
 from flowexport_mgmt.north.netconf.names import base
 from flowexport_mgmt.north.netconf.parameters import Parameters, fault, text
@@ -75,6 +75,16 @@ def xpath(element: etree._Element) -> Filter:
         return fault(ErrorTag.INVALID_VALUE, f"{name}: {reason}", element=name)
 
     return XPathFilter(text(element), _prefixes(element), blame)
+
+
+async def check_filter(chosen: Filter | None, evaluator: Evaluator) -> None:
+    """Try a filter on nothing, so that what is wrong with it is found at once.
+
+    Raises:
+        ManagementError: what is wrong.
+    """
+    if chosen is not None:
+        await chosen.matches(Printed(b""), evaluator)
 
 
 def _prefixes(element: etree._Element) -> dict[str, str]:

@@ -12,7 +12,9 @@ from flowexport_mgmt.north.netconf import names
 from flowexport_mgmt.north.netconf.evaluation import Evaluator, Printed
 from flowexport_mgmt.north.netconf.selection import Selection, merge
 
-_ANY_NAMESPACE: Final = frozenset({"", names.BASE, names.NMDA})
+_ANY_NAMESPACE: Final = frozenset(
+    {"", names.BASE, names.NMDA, names.NOTIFICATION, names.SUBSCRIBED, names.PUSH}
+)
 """A filter element in no namespace, or in one that it inherits from the rpc, matches in all."""
 
 

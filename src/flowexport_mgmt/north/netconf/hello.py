@@ -24,6 +24,8 @@ _WORKING: Final = (
     "validate:1.0",
     "validate:1.1",
     "xpath:1.0",
+    "notification:1.0",
+    "interleave:1.0",
 )
 _DEFAULTS: Final = "basic-mode=explicit&also-supported=report-all,report-all-tagged,trim"
 _YANG_LIBRARY_REVISION: Final = "2019-01-04"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from flowexport_mgmt.datastore import Datastore, Session, Store
-from flowexport_mgmt.north.netconf.engine import Statistics
+from flowexport_mgmt.north.netconf.statistics import Statistics
 from flowexport_mgmt.schema.context import ModuleInfo
 
 _TRANSPORTS: Final = {
@@ -67,7 +67,7 @@ class Monitoring:
             "in-rpcs": _counter32(counted.in_rpcs),
             "in-bad-rpcs": _counter32(counted.in_bad_rpcs),
             "out-rpc-errors": _counter32(counted.out_rpc_errors),
-            "out-notifications": 0,
+            "out-notifications": _counter32(counted.out_notifications),
         }
 
 
@@ -80,14 +80,13 @@ def _session(session: Session) -> _Object:
         "in-rpcs": _counter32(session.in_rpcs),
         "in-bad-rpcs": _counter32(session.in_bad_rpcs),
         "out-rpc-errors": _counter32(session.out_rpc_errors),
-        "out-notifications": 0,
-    } | _source_host(session)
+        "out-notifications": _counter32(session.out_notifications),
+    } | ({"source-host": host} if (host := source_host(session.source)) else {})
 
 
-def _source_host(session: Session) -> _Object:
-    """Give the address of a session that came over the network."""
-    host = session.source.rpartition(":")[0].strip("[]")
-    return {"source-host": host} if host else {}
+def source_host(source: str) -> str:
+    """Give the address of a session that came over the network; empty for any other."""
+    return source.rpartition(":")[0].strip("[]")
 
 
 def _schema(module: ModuleInfo) -> _Object:

@@ -6,14 +6,17 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Final, Protocol
+from typing import Final
 
 from flowexport_mgmt.datastore import Datastore, Session
 from flowexport_mgmt.errors import DecodeError
-from flowexport_mgmt.north.netconf.engine import Engine, Statistics
+from flowexport_mgmt.north.netconf.engine import Engine
 from flowexport_mgmt.north.netconf.hello import read_hello, render_hello
 from flowexport_mgmt.north.netconf.idleness import Idleness
+from flowexport_mgmt.north.netconf.notifications.rendering import SessionEnded, SessionStarted
 from flowexport_mgmt.north.netconf.refusals import Reason, Refusals
+from flowexport_mgmt.north.netconf.statistics import Statistics
+from flowexport_mgmt.north.netconf.transport import Transport
 from flowexport_mgmt.observe.log import LimitedLogger
 from flowexport_mgmt.wire.netconf import Decoder, Framing, encode
 
@@ -27,25 +30,6 @@ _BACKLOG_OCTETS: Final = 8 * 1024 * 1024
 """Requests, and their octets, that may wait in a session before it is read no further."""
 
 _REASONS: Final = {"hello": Reason.BAD_HELLO, "message-size": Reason.OVERSIZED}
-
-
-class Transport(Protocol):
-    """What carries a session: a stream in both directions."""
-
-    def write(self, data: bytes) -> None:
-        """Send octets; never blocks."""
-
-    def close(self) -> None:
-        """Send what is left, then close."""
-
-    def abort(self) -> None:
-        """Close at once."""
-
-    def pause_reading(self) -> None:
-        """Take nothing more from the client for now."""
-
-    def resume_reading(self) -> None:
-        """Go on reading."""
 
 
 class Peer:
@@ -86,6 +70,9 @@ class Peer:
         self._hello_timer: asyncio.TimerHandle | None = None
         self._linger_timer: asyncio.TimerHandle | None = None
         self._answering = False
+        self._then: list[Callable[[], None]] = []
+        self._started = False
+        self._reason = "dropped"
         self._idleness = Idleness(self._is_busy, self._is_idle)
         self.session: Session
 
@@ -144,11 +131,29 @@ class Peer:
         if self._linger_timer is not None:
             self._linger_timer.cancel()
 
+    # -- what subscriptions need
+
+    def after_reply(self, begin: Callable[[], None]) -> None:
+        """Have something begin once the reply to the request that runs is on its way."""
+        self._then.append(begin)
+
+    async def notify(self, message: bytes) -> None:
+        """Send a notification when the client has read what was sent before."""
+        await self._writable.wait()
+        if not self._ending:
+            self.session.out_notifications += 1
+            self._statistics.out_notifications += 1
+            self._write(message)
+
+    def drop(self, reason: str) -> None:
+        """End the session."""
+        self._drop(reason)
+
     # -- the life of the session
 
     def stop(self) -> None:
         """End the session from our side, after the request that runs."""
-        self._end()
+        self._end("other")
 
     async def ended(self) -> None:
         """Wait until nothing of the session is left."""
@@ -164,6 +169,8 @@ class Peer:
         if self._hello_timer is not None:
             self._hello_timer.cancel()
             self._hello_timer = None
+        self._started = True
+        self._datastore.events.publish(SessionStarted(self.session))
         return self._decoder.resume(self._framing)
 
     def _has_backlog(self, requests: int, octets: int) -> bool:
@@ -177,14 +184,16 @@ class Peer:
         self._idleness.limit(seconds)
 
     def _is_busy(self) -> bool:
-        return self._answering or bool(self._requests)
+        subscribed = self._engine.is_subscribed(self.session)
+        return self._answering or bool(self._requests) or subscribed
 
     def _is_idle(self) -> None:
+        self._reason = "timeout"
         self._refuse(Reason.IDLE, "it was idle for too long")
 
     def _killed(self) -> None:
         self._statistics.dropped_sessions += 1
-        self._end()
+        self._end("killed")
         self._transport.abort()
 
     def _refuse(self, reason: Reason, words: str) -> None:
@@ -199,7 +208,10 @@ class Peer:
         self._statistics.dropped_sessions += 1
         self._end()
 
-    def _end(self) -> None:
+    def _end(self, reason: str = "") -> None:
+        """Take nothing more; ``reason`` is for those who watch sessions (RFC 6470)."""
+        if reason and not self._ending:
+            self._reason = reason
         self._ending = True
         self._requests.clear()
         self._waiting = 0
@@ -217,6 +229,8 @@ class Peer:
             self._datastore.close_session(self.session)
             self._close()
             self._on_end(self)
+            if self._started:
+                self._datastore.events.publish(SessionEnded(self.session, self._reason))
 
     def _close(self) -> None:
         """Close the transport, and do not wait for ever for a client that does not read."""
@@ -244,19 +258,27 @@ class Peer:
             self._idleness.used()
 
     async def _answer(self, request: bytes) -> None:
-        answer = await self._engine.answer(self.session, request)
+        self._then.clear()
+        answer = await self._engine.answer(self, request)
         if self._ending:
             return
         if answer.malformed and self._framing is Framing.END_OF_MESSAGE:
             self._refuse(Reason.MALFORMED, "a message that is no rpc")
             return
-        try:
-            self._transport.write(encode(answer.message, self._framing))
-        except OSError as error:  # an SSH channel that closes takes nothing more
-            self._drop(str(error))
+        if not self._write(answer.message):
             return
+        for begin in self._then:
+            begin()
         if answer.ends_session:
-            self._end()
+            self._end("closed")
         elif self._paused and not self._has_backlog(_BACKLOG // 2, _BACKLOG_OCTETS // 2):
             self._paused = False
             self._transport.resume_reading()
+
+    def _write(self, message: bytes) -> bool:
+        try:
+            self._transport.write(encode(message, self._framing))
+        except OSError as error:  # an SSH channel that closes takes nothing more
+            self._drop(str(error))
+            return False
+        return True

@@ -7,9 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from flowexport_mgmt.datastore import Datastore
-from flowexport_mgmt.north.netconf.engine import Engine, Statistics
-from flowexport_mgmt.north.netconf.peer import Peer, Transport
+from flowexport_mgmt.north.netconf.engine import Engine
+from flowexport_mgmt.north.netconf.notifications.service import Subscriptions
+from flowexport_mgmt.north.netconf.peer import Peer
 from flowexport_mgmt.north.netconf.refusals import Reason, Refusals
+from flowexport_mgmt.north.netconf.statistics import Statistics
+from flowexport_mgmt.north.netconf.transport import Transport
 
 _LAST_REQUEST: Final = 2.0
 """Seconds that a request may still run when the server stops."""
@@ -24,11 +27,16 @@ class Sessions:
     """
 
     def __init__(
-        self, datastore: Datastore, statistics: Statistics, capabilities: Sequence[str]
+        self,
+        datastore: Datastore,
+        statistics: Statistics,
+        capabilities: Sequence[str],
+        subscriptions: Subscriptions,
     ) -> None:
         self._datastore = datastore
         self._statistics = statistics
-        self._engine = Engine(datastore, statistics)
+        self._engine = Engine(datastore, statistics, subscriptions)
+        self._subscriptions = subscriptions
         self._capabilities = capabilities
         self._peers: set[Peer] = set()
         self.refusals = Refusals()
@@ -92,4 +100,5 @@ class Sessions:
         await self._engine.stop()
 
     def _ended(self, peer: Peer) -> None:
+        self._subscriptions.end_session(peer.session)
         self._peers.discard(peer)
