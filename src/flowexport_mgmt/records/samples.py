@@ -82,6 +82,12 @@ class SampleBatch:
     own_as: int = 0
     src_as: U4 | None = None
     src_peer_as: U4 | None = None
+    egress_queue: U4 | None = None
+    """The queue that the packet left by, UNKNOWN32 where that is not known; the same below."""
+    queue_depth: U4 | None = None
+    """Octets that waited in that queue."""
+    transit_delay: U4 | None = None
+    """Nanoseconds that the packet spent inside of the device."""
 
     def __len__(self) -> int:
         """Count the packets."""

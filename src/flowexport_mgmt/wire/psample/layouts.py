@@ -36,6 +36,7 @@ SAMPLE_DTYPE: Final = np.dtype(
 """One row per sample."""
 
 UNKNOWN: Final = 0xFFFFFFFF
+"""What queue, depth and latency are where no device told."""
 
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
 _GENERIC = struct.Struct("=BBH")  # genlmsghdr: command, version, reserved
