@@ -53,9 +53,7 @@ def to(
 
 
 @FAMILIES
-def test_a_namespace(
-    wire: Wire, outside: Plane, target: str, source: str, prefix: int
-) -> None:
+def test_a_namespace(wire: Wire, outside: Plane, target: str, source: str, prefix: int) -> None:
     wire.near.ip("address", "add", f"{source}/{prefix}", "dev", "port0", *nodad(source))
     peer = receive_at(wire, target)
     outside.commit(to(peer, wire.near.name, source_address=source))
@@ -193,9 +191,7 @@ def test_a_vrf_device(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
         wire.near.ip("link", "delete", "port0")
         found = inside.await_status("c", "down")
         assert "10.7.0.2" in (found.oper_reason or "") or "port0" in (found.oper_reason or "")
-        wait_until(
-            lambda: "neither a VRF device" in (inside.statistics("c").oper_reason or ""), 5
-        )
+        wait_until(lambda: "neither a VRF device" in (inside.statistics("c").oper_reason or ""), 5)
         join(wire.near, "port0", wire.far, "port1")
         wire.far.ip("address", "add", "10.7.0.2/24", "dev", "port1")
         wire.near.ip("address", "add", "10.7.0.1/24", "dev", "port0")

@@ -119,7 +119,7 @@ class ExporterLink:
                 self.commit = message.commit
                 self._arrived.set()
                 self._on_hello()
-            case m.CollectorStateChange() | m.SourceStateChange():
+            case m.CollectorStateChange() | m.SourceStateChange() | m.SampleLoss():
                 self._on_event(message)
             case _:
                 _logger.warning("the exporter sent %s unasked", type(message).__name__)

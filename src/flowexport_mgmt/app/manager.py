@@ -24,7 +24,12 @@ from flowexport_mgmt.observe import log
 if TYPE_CHECKING:
     from flowexport_mgmt.app.later import LaterComponent
     from flowexport_mgmt.datastore import Component, Datastore
-    from flowexport_mgmt.link.messages import Event
+    from flowexport_mgmt.link.messages import (
+        CollectorStateChange,
+        Event,
+        SampleLoss,
+        SourceStateChange,
+    )
     from flowexport_mgmt.north.http.door import HttpDoor
     from flowexport_mgmt.north.netconf.door import NetconfDoor
 
@@ -189,13 +194,22 @@ class Manager:
             self._control.link_lost(stuck=stuck)
 
     def _publish(self, event: Event) -> None:
+        if isinstance(event, SampleLoss):
+            key = f"loss at {event.interface}"
+            self._limited.log(
+                logging.WARNING, key, "%d samples of %s were lost", event.drops, event.interface
+            )
+        else:
+            self._log_change(event)
+        if self._datastore is not None:
+            self._datastore.events.publish(event)
+
+    def _log_change(self, event: CollectorStateChange | SourceStateChange) -> None:
         level = logging.INFO if event.oper_status == "up" else logging.WARNING
         kind = type(event).__name__.removesuffix("StateChange").lower()
         text = f"{kind} {event.name} is {event.oper_status}"
         reason = f": {event.oper_reason}" if event.oper_reason else ""
         self._limited.log(level, text, "%s%s", text, reason)
-        if self._datastore is not None:
-            self._datastore.events.publish(event)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

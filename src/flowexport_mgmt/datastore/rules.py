@@ -12,7 +12,7 @@ from typing import NamedTuple
 from flowexport_mgmt.datastore.public_keys import PublicKeyError, read_public_key
 from flowexport_mgmt.errors import ErrorTag, Fault
 from flowexport_mgmt.model.configuration import Configuration
-from flowexport_mgmt.model.flow_export import Collector, Protocol
+from flowexport_mgmt.model.flow_export import Collector, Protocol, Sampling, SamplingInterface
 from flowexport_mgmt.model.server import Server, User
 from flowexport_mgmt.schema.paths import quote
 
@@ -25,6 +25,8 @@ def check_rules(configuration: Configuration) -> list[Fault]:
     collectors = configuration.flow_export.collector if configuration.flow_export else ()
     faults = [fault for collector in collectors for fault in _check_addresses(collector)]
     faults += _check_agents(collectors)
+    if configuration.flow_export is not None:
+        faults += _check_groups(configuration.flow_export.sampling)
     faults += _check_doors(configuration.server)
     faults += [fault for user in configuration.server.user for fault in _check_keys(user)]
     return faults
@@ -87,6 +89,23 @@ def _check_agents(collectors: tuple[Collector, ...]) -> Iterator[Fault]:
                 _leaf(collector, "agent-address" if collector.agent_address else "source-address"),
                 f"agent address {agent} differs from {address}, which collector {other.name} of the"
                 f" same sub-agent-id {collector.sub_agent_id} has",
+            )
+
+
+# -- sampling
+
+
+def _check_groups(sampling: Sampling) -> Iterator[Fault]:
+    """Check that the samples of a group stand for equally many packets."""
+    first: dict[int, SamplingInterface] = {}
+    for interface in sampling.interface:
+        other = first.setdefault(interface.group, interface)
+        if other.rate != interface.rate:
+            yield _refuse(
+                "/fe:flow-export/fe:sampling"
+                f"/fe:interface[fe:name={quote(interface.name)}]/fe:rate",
+                f"rate {interface.rate} differs from {other.rate}, which interface {other.name} of"
+                f" the same group {interface.group} has",
             )
 
 

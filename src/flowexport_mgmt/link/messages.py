@@ -7,7 +7,8 @@
     Apply(commit), Abort(commit)            Done() | Failed(message)
     GetState(paths)                         State(flow_export, interfaces) | Failed(message)
                                             Hello(commit, started), once, when a link opens
-                                            CollectorStateChange, SourceStateChange at any time
+                                            CollectorStateChange, SourceStateChange,
+                                            SampleLoss at any time
 
 Each is one MessagePack map with a ``type``; instants are RFC 3339 text as YANG's date-and-time.
 """
@@ -112,8 +113,16 @@ class SourceStateChange(_Message, frozen=True, kw_only=True):
     oper_reason: str | None = None
 
 
+class SampleLoss(_Message, frozen=True, kw_only=True):
+    """``drops`` further samples of an interface were lost, ``total`` in all."""
+
+    interface: str
+    drops: int
+    total: int
+
+
 Request = Prepare | Apply | Abort | GetState
-Event = CollectorStateChange | SourceStateChange
+Event = CollectorStateChange | SourceStateChange | SampleLoss
 Reply = Prepared | Done | State | Failed
-FromExporter = Hello | Prepared | Done | State | Failed | CollectorStateChange | SourceStateChange
+FromExporter = Hello | Reply | Event
 """All that an exporter sends, for the manager's decoder."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 FLOW_EXPORT = "/flow-export"
 COLLECTOR = "/flow-export/collector"
 COUNTERS = "/flow-export/counters"
+SAMPLING = "/flow-export/sampling"
 INTERFACES = "/interfaces"
 
 

@@ -17,6 +17,7 @@ from flowexport_mgmt.runtime.collectors import Collectors
 from flowexport_mgmt.runtime.interfaces import describe_interfaces
 from flowexport_mgmt.runtime.parts import Part, Surroundings, tell_source
 from flowexport_mgmt.runtime.paths import COUNTERS, FLOW_EXPORT, INTERFACES, is_asked
+from flowexport_mgmt.runtime.sampling import Sampling
 from flowexport_mgmt.runtime.state import describe_counters
 from flowexport_mgmt.sources import CounterSource, Details
 
@@ -50,7 +51,7 @@ class Runtime:
         surroundings = Surroundings(self._pipeline, clock, on_event, facilities)
         self.collectors = Collectors(surroundings)
         # A commit reaches the collectors before the sources that feed them.
-        self._parts: tuple[Part, ...] = (self.collectors,)
+        self._parts: tuple[Part, ...] = (self.collectors, Sampling(surroundings))
         self._started = False
         self._flow_export: fe.FlowExport | None = None
         self._prepared: _Prepared | None = None

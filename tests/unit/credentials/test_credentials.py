@@ -53,9 +53,7 @@ def test_what_is_missing_says_where_it_was_looked_for(tmp_path: Path) -> None:
     with pytest.raises(CredentialsError) as caught:
         KeyFolders([tmp_path / "a", tmp_path / "b"]).find("ca", "x.pem")
     assert caught.value.leaf == "ca"
-    assert str(caught.value) == (
-        f"ca x.pem: there is no such file in {tmp_path}/a or {tmp_path}/b"
-    )
+    assert str(caught.value) == (f"ca x.pem: there is no such file in {tmp_path}/a or {tmp_path}/b")
     with pytest.raises(CredentialsError, match="no such file in any key folder"):
         KeyFolders().find("ca", "x.pem")
 

@@ -9,7 +9,13 @@ from tests.support.edits import shown
 from flowexport_mgmt.datastore.public_keys import PublicKeyError, read_public_key
 from flowexport_mgmt.datastore.rules import check_rules, is_multicast
 from flowexport_mgmt.model.configuration import Configuration
-from flowexport_mgmt.model.flow_export import Collector, FlowExport, Protocol
+from flowexport_mgmt.model.flow_export import (
+    Collector,
+    FlowExport,
+    Protocol,
+    Sampling,
+    SamplingInterface,
+)
 from flowexport_mgmt.model.server import Http, Netconf, NetconfSsh, Server, User
 
 ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGqM2MJgrkHhAExnPYmfo7Gd8tpNX3lxV8sbTdsM2hxC"
@@ -163,3 +169,17 @@ def test_keys_that_openssh_makes(tmp_path: Path, options: tuple[str, ...]) -> No
 def test_lines_that_are_no_keys(line: str, reason: str) -> None:
     with pytest.raises(PublicKeyError, match=reason):
         read_public_key(line)
+
+
+def test_a_group_has_one_rate() -> None:
+    interfaces = (
+        SamplingInterface(name="wan", rate=100),
+        SamplingInterface(name="lan", rate=100),
+        SamplingInterface(name="dmz", rate=200, group=2),
+        SamplingInterface(name="odd", rate=200),
+    )
+    sampling = Sampling(interface=interfaces)
+    faults = check_rules(Configuration(flow_export=FlowExport(sampling=sampling)))
+    path = "/fe:flow-export/fe:sampling/fe:interface[fe:name='odd']/fe:rate"
+    assert shown(faults) == [("operation-failed", "", path)]
+    assert "rate 200 differs from 100, which interface wan of the same group 1" in faults[0].message

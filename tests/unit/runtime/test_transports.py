@@ -229,8 +229,10 @@ def test_new_credentials_are_for_new_connections(
     assert stream_peer.connection is connection
     stream_peer.hang_up()
     wait_until(
-        lambda: data_plane.statistics("c").oper_reason
-        == "tls/certificate client.pem: it holds no certificate",
+        lambda: (
+            data_plane.statistics("c").oper_reason
+            == "tls/certificate client.pem: it holds no certificate"
+        ),
         8,
     )
     Authority(keys)  # another authority, and what it signs
@@ -303,9 +305,7 @@ def test_dscp_and_source_address_of_a_connection(
 
 
 def test_rate_limit_holds_for_messages_too(data_plane: Plane, stream_peer: StreamPeer) -> None:
-    data_plane.commit(
-        to(stream_peer, polling_interval=3600, rate_limit=20, max_datagram_size=464)
-    )
+    data_plane.commit(to(stream_peer, polling_interval=3600, rate_limit=20, max_datagram_size=464))
     stream_peer.accept()
     begin = time.monotonic()
     got = converse(Conversation(stream_peer), "options", INTERFACES)

@@ -19,6 +19,8 @@ from flowexport_mgmt.model.flow_export import (
     Counters,
     Exporter,
     FlowExportState,
+    SamplingInterfaceStatistics,
+    SamplingState,
 )
 
 STATE_PATHS: Final = ("/flow-export",)
@@ -105,6 +107,50 @@ _COUNTER_ROWS: Final[Sequence[_Row[Counters]]] = (
     ),
 )
 
+_SAMPLING_ROWS: Final[Sequence[_Row[SamplingState]]] = (
+    _Row(
+        CounterMetricFamily,
+        "foreign_samples",
+        "Samples of other programs, which were ignored.",
+        lambda s: s.foreign_samples,
+    ),
+    _Row(
+        CounterMetricFamily,
+        "ambiguous_samples",
+        "Samples dropped because two interfaces of one group may have taken them.",
+        lambda s: s.ambiguous_samples,
+    ),
+    _Row(
+        CounterMetricFamily,
+        "malformed_messages",
+        "Messages of the kernel about samples that could not be read.",
+        lambda s: s.malformed_messages,
+    ),
+    _Row(
+        CounterMetricFamily,
+        "sample_overruns",
+        "Times that the kernel had no room for further samples.",
+        lambda s: s.overruns,
+    ),
+)
+
+_INTERFACE_ROWS: Final[Sequence[_Row[SamplingInterfaceStatistics]]] = (
+    _Row(CounterMetricFamily, "samples", "Packets sampled.", lambda s: s.samples),
+    _Row(CounterMetricFamily, "sample_drops", "Samples lost.", lambda s: s.drops),
+    _Row(
+        CounterMetricFamily,
+        "sample_pool",
+        "Packets that the samples and drops stand for.",
+        lambda s: s.sample_pool,
+    ),
+    _Row(
+        GaugeMetricFamily,
+        "sampling_up",
+        "Whether the interface is sampled (1) or not (0).",
+        lambda s: None if s.oper_status is None else float(s.oper_status is OperStatus.UP),
+    ),
+)
+
 _EXPORTER_ROWS: Final[Sequence[_Row[Exporter]]] = (
     _Row(
         CounterMetricFamily,
@@ -169,6 +215,14 @@ class _Scrape(Collector):
         yield from self._families(_COLLECTOR_ROWS, served, _LABELS)
         if state.counters is not None:
             yield from self._families(_COUNTER_ROWS, {(): state.counters})
+        if state.sampling is not None:
+            yield from self._families(_SAMPLING_ROWS, {(): state.sampling})
+            sampled: dict[tuple[str, ...], SamplingInterfaceStatistics] = {
+                (interface.name,): interface.statistics
+                for interface in state.sampling.interface
+                if interface.statistics is not None
+            }
+            yield from self._families(_INTERFACE_ROWS, sampled, ("interface",))
         if state.exporter is not None:
             yield from self._families(_EXPORTER_ROWS, {(): state.exporter})
         yield from self._families(_MANAGEMENT_ROWS, {(): self._management})

@@ -136,8 +136,10 @@ class Ledger:
         """
         table, rows = self._table, parsed.rows
         slots = _find(table, rows)
-        protocols = _header_protocols(table, rows, slots)
-        slots[protocols == 0] = np.minimum(slots[protocols == 0], _NOWHERE)
+        ours = slots >= 0
+        protocols = np.zeros(len(rows), np.uint32)
+        protocols[ours] = _header_protocols(table, rows[ours], slots[ours])
+        slots[ours & (protocols == 0)] = _NOWHERE
         losses = self._follow(table, parsed, slots >= 0)
         self.foreign += int((slots == _NOWHERE).sum())
         self.ambiguous += int((slots == _AMBIGUOUS).sum())
@@ -151,6 +153,9 @@ class Ledger:
 
     def _follow(self, table: _Table, parsed: Parsed, known: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Say for each sample how many of its group were lost before it."""
+        for group in self._groups.keys() - table.groups:
+            del self._groups[group]
+            self._carried.pop(group, None)
         losses = np.zeros(len(parsed.rows), np.int64)
         begin = 0
         for change in parsed.changes:
@@ -235,8 +240,8 @@ def _is_egress(rows: NDArray[np.void]) -> NDArray[np.bool_]:
 def _header_protocols(
     table: _Table, rows: NDArray[np.void], slots: NDArray[np.int64]
 ) -> NDArray[np.uint32]:
-    """Name what each packet begins with; 0 where sFlow has no name for it, or it is not ours."""
-    has_ethernet = table.column(lambda a: a.place.device_type in _WITH_ETHERNET, slots.clip(0))
+    """Name what each packet of ours begins with; 0 where sFlow has no name for it."""
+    has_ethernet = table.column(lambda a: a.place.device_type in _WITH_ETHERNET, slots)
     conditions = [has_ethernet == 1, rows["protocol"] == _IPV4, rows["protocol"] == _IPV6]
     named = np.select(conditions, [HEADER_ETHERNET, HEADER_IPV4, HEADER_IPV6], 0)
     return named.astype(np.uint32)

@@ -17,6 +17,9 @@ from flowexport_mgmt.model.flow_export import (
     FlowExport,
     FlowExportState,
     Protocol,
+    SamplingInterfaceState,
+    SamplingInterfaceStatistics,
+    SamplingState,
 )
 from flowexport_mgmt.model.server import Metrics, Server
 from flowexport_mgmt.north.http.metrics import Management, render
@@ -52,6 +55,24 @@ STATE = FlowExportState(
         CollectorState(name="new"),
     ),
     counters=Counters(polls=100, poll_failures=2, discontinuities=1, interfaces=6),
+    sampling=SamplingState(
+        foreign_samples=1,
+        ambiguous_samples=2,
+        malformed_messages=3,
+        overruns=4,
+        interface=(
+            SamplingInterfaceState(
+                name="wan",
+                statistics=SamplingInterfaceStatistics(
+                    oper_status=OperStatus.UP, samples=50, drops=5, sample_pool=550
+                ),
+            ),
+            SamplingInterfaceState(
+                name="away",
+                statistics=SamplingInterfaceStatistics(oper_status=OperStatus.NOT_PRESENT),
+            ),
+        ),
+    ),
     exporter=Exporter(restarts=1, events_dropped=0),
 )
 
@@ -90,6 +111,15 @@ def test_the_names_of_the_reference_and_their_values() -> None:
         "ze_flowexport_counter_poll_failures_total": 2,
         "ze_flowexport_counter_discontinuities_total": 1,
         "ze_flowexport_interfaces": 6,
+        "ze_flowexport_foreign_samples_total": 1,
+        "ze_flowexport_ambiguous_samples_total": 2,
+        "ze_flowexport_malformed_messages_total": 3,
+        "ze_flowexport_sample_overruns_total": 4,
+        "ze_flowexport_samples_total interface=wan": 50,
+        "ze_flowexport_sample_drops_total interface=wan": 5,
+        "ze_flowexport_sample_pool_total interface=wan": 550,
+        "ze_flowexport_sampling_up interface=wan": 1,
+        "ze_flowexport_sampling_up interface=away": 0,
         "ze_flowexport_exporter_restarts_total": 1,
         "ze_flowexport_events_dropped_total": 0,
         "ze_flowexport_commits_total": 7,
