@@ -1,0 +1,1 @@
+"""Devices that do not exist, and the flows that they would see."""
