@@ -6,6 +6,7 @@ import dataclasses
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from flowexport_mgmt.records.flows import U8, FlowBatch
 
@@ -14,19 +15,18 @@ _MOST_PARTS: Final = 1 << 16
 """Parts of one record: 280 TB. No link moves more within one record's time, so a larger count is
 a broken one, and cut."""
 
+_LIMIT: Final = np.uint64(_MOST * _MOST_PARTS)
+
 
 def split_wide(batch: FlowBatch) -> FlowBatch:
     """Make several records of each that has 2^32 octets or packets or more.
 
     The parts have the record's other columns and add up to its counts, which are spread evenly.
     """
-    if not len(batch) or max(batch.octets.max(), batch.packets.max()) <= _MOST:
+    parts = count_parts(batch)
+    if parts is None:
         return batch
-    limit = np.uint64(_MOST * _MOST_PARTS)
-    octets, packets = np.minimum(batch.octets, limit), np.minimum(batch.packets, limit)
-    most = np.uint64(_MOST)
-    parts = np.maximum(np.maximum(octets, packets) + most - np.uint64(1), most) // most
-    parts = parts.astype(np.intp)
+    octets, packets = np.minimum(batch.octets, _LIMIT), np.minimum(batch.packets, _LIMIT)
     ends = np.cumsum(parts)
     number = (np.arange(ends[-1]) - np.repeat(ends - parts, parts)).astype(np.uint64)
     spread = batch.select(np.repeat(np.arange(len(batch)), parts))
@@ -36,6 +36,16 @@ def split_wide(batch: FlowBatch) -> FlowBatch:
         octets=_share(np.repeat(octets, parts), divisor, number),
         packets=_share(np.repeat(packets, parts), divisor, number),
     )
+
+
+def count_parts(batch: FlowBatch) -> NDArray[np.intp] | None:
+    """Tell how many records each becomes; None when each stays one."""
+    if not len(batch) or max(batch.octets.max(), batch.packets.max()) <= _MOST:
+        return None
+    most = np.uint64(_MOST)
+    larger = np.minimum(np.maximum(batch.octets, batch.packets), _LIMIT)
+    parts: NDArray[np.intp] = (np.maximum(larger + most - np.uint64(1), most) // most).astype(np.intp)
+    return parts
 
 
 def _share(total: U8, parts: U8, number: U8) -> U8:

@@ -20,7 +20,7 @@ from flowexport_mgmt.wire.paging import lay_out_sets
 from flowexport_mgmt.wire.templates import DataSet, Field, Template, template, template_numbers
 
 VERSION: Final = 10
-_HEADER: Final = np.dtype(
+HEADER: Final = np.dtype(
     [
         ("version", ">u2"),
         ("length", ">u2"),
@@ -69,12 +69,12 @@ def compose(
         EncodeError: one template or record alone does not fit a datagram.
     """
     pages = lay_out_sets(
-        sets, header_size=_HEADER.itemsize, max_size=max_size, encode_template=_encode_template
+        sets, header_size=HEADER.itemsize, max_size=max_size, encode_template=_encode_template
     )
     before = np.cumsum(pages.records) - pages.records
-    headers = np.zeros(len(pages), _HEADER)
+    headers = np.zeros(len(pages), HEADER)
     headers["version"] = VERSION
-    headers["length"] = _HEADER.itemsize + pages.sizes
+    headers["length"] = HEADER.itemsize + pages.sizes
     headers["export_time"] = export_time_s
     headers["sequence"] = (sequence + before) & 0xFFFFFFFF
     headers["domain"] = domain

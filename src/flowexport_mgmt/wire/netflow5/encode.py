@@ -118,7 +118,7 @@ def encode_flows(
     if per_datagram < 1:
         raise EncodeError(f"a record does not fit a datagram of {max_size} octets")
     batch, rates, ends = _group_by_rate(split_wide(batch))
-    rows = Columns(RECORD, len(batch), _read(batch, time))
+    rows = lay_out(batch, time)
     pages = Pages(_split(rows, ends, per_datagram))
     headers = np.zeros(len(pages), HEADER)
     headers["version"] = VERSION
@@ -130,6 +130,11 @@ def encode_flows(
     counts = np.diff(ends, prepend=0)
     headers["sampling"] = np.repeat(rates, -(-counts // per_datagram))
     return pages.join(headers), 0
+
+
+def lay_out(batch: FlowBatch, time: ExportTime) -> Columns:
+    """Make the records of flows of IPv4, whose counts fit 32 bits."""
+    return Columns(RECORD, len(batch), _read(batch, time))
 
 
 def _read(batch: FlowBatch, time: ExportTime) -> Iterator[tuple[str, Values]]:

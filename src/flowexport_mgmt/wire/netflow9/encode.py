@@ -20,7 +20,7 @@ from flowexport_mgmt.wire.paging import lay_out_sets
 from flowexport_mgmt.wire.templates import DataSet, Field, Template, template, template_numbers
 
 VERSION: Final = 9
-_HEADER: Final = np.dtype(
+HEADER: Final = np.dtype(
     [
         ("version", ">u2"),
         ("count", ">u2"),
@@ -70,9 +70,9 @@ def compose(
         EncodeError: one template or record alone does not fit a datagram.
     """
     pages = lay_out_sets(
-        sets, header_size=_HEADER.itemsize, max_size=max_size, encode_template=_encode_template
+        sets, header_size=HEADER.itemsize, max_size=max_size, encode_template=_encode_template
     )
-    headers = np.zeros(len(pages), _HEADER)
+    headers = np.zeros(len(pages), HEADER)
     headers["version"] = VERSION
     headers["count"] = pages.records + pages.templates
     headers["uptime"] = uptime_ms & 0xFFFFFFFF
