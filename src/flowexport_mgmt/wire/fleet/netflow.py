@@ -162,7 +162,8 @@ class _Ipfix(Protocol):
         return _announce(made, self.header, ipfix_options.SAMPLING)
 
     def count(self, pages: Pages, announcement: Announcement) -> NDArray[np.int64]:
-        return pages.records + pages.prefixed * announcement.records
+        steps: NDArray[np.int64] = pages.records + pages.prefixed * announcement.records
+        return steps
 
     def fill(
         self, headers: NDArray[np.void], pages: Pages, announcement: Announcement, time: ExportTime

@@ -106,7 +106,8 @@ class Pages:
     @property
     def sets_at(self) -> Integers:
         """Where the head of the records begins in each datagram that has any."""
-        return self.offsets[:-1] + self.shape.head + self.prefixed * self.shape.prefix
+        at: Integers = self.offsets[:-1] + self.shape.head + self.prefixed * self.shape.prefix
+        return at
 
     @property
     def set_sizes(self) -> Integers:
@@ -117,7 +118,8 @@ class Pages:
 
     def _sizes(self) -> Integers:
         shape = self.shape
-        return shape.head + self.prefixed * shape.prefix + self.set_sizes
+        sizes: Integers = shape.head + self.prefixed * shape.prefix + self.set_sizes
+        return sizes
 
     def make(self, headers: NDArray[np.void], rows: Octets) -> Octets:
         """Write headers and records into a new buffer; the rest of it is zero.

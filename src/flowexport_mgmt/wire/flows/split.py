@@ -44,7 +44,8 @@ def count_parts(batch: FlowBatch) -> NDArray[np.intp] | None:
         return None
     most = np.uint64(_MOST)
     larger = np.minimum(np.maximum(batch.octets, batch.packets), _LIMIT)
-    parts: NDArray[np.intp] = (np.maximum(larger + most - np.uint64(1), most) // most).astype(np.intp)
+    quotient = np.maximum(larger + most - np.uint64(1), most) // most
+    parts: NDArray[np.intp] = quotient.astype(np.intp)
     return parts
 
 
