@@ -5,7 +5,27 @@ Here neighbouring datagrams are of different exporters, each with a sequence and
 own, and most hold few records; so everything is laid out for all of them together.
 """
 
-from flowexport_mgmt.wire.fleet.netflow import IPFIX, NETFLOW5, NETFLOW9, Exporters, encode_flows
+from flowexport_mgmt.wire.fleet.netflow import (
+    IPFIX,
+    NETFLOW5,
+    NETFLOW9,
+    Exporters,
+    Protocol,
+    encode_flows,
+)
 from flowexport_mgmt.wire.fleet.paging import FleetDatagrams
+from flowexport_mgmt.wire.fleet.sflow import Agents, Gauges, encode_counters, encode_flow_samples
 
-__all__ = ["IPFIX", "NETFLOW5", "NETFLOW9", "Exporters", "FleetDatagrams", "encode_flows"]
+__all__ = [
+    "IPFIX",
+    "NETFLOW5",
+    "NETFLOW9",
+    "Agents",
+    "Exporters",
+    "FleetDatagrams",
+    "Gauges",
+    "Protocol",
+    "encode_counters",
+    "encode_flow_samples",
+    "encode_flows",
+]

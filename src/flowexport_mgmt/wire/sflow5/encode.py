@@ -66,7 +66,7 @@ ETHERNET_COUNTERS_DTYPE: Final = np.dtype(
 )
 """Counters of Ethernet interfaces, 52 octets (format 2), in the order of ETHERNET_DTYPE."""
 
-_SAMPLE: Final = np.dtype(
+SAMPLE: Final = np.dtype(
     [
         ("format", ">u4"),
         ("length", ">u4"),  # octets that follow
@@ -81,16 +81,16 @@ _SAMPLE: Final = np.dtype(
 )
 _ETHERNET_SAMPLE: Final = np.dtype(
     [
-        ("interface", _SAMPLE),
+        ("interface", SAMPLE),
         ("record_format", ">u4"),
         ("record_length", ">u4"),
         ("counters", ETHERNET_COUNTERS_DTYPE),
     ]
 )
 
-_CONSTANTS: Final = {
+CONSTANTS: Final = {
     "format": COUNTERS_SAMPLE_EXPANDED,
-    "length": _SAMPLE.itemsize - 8,
+    "length": SAMPLE.itemsize - 8,
     "records": 1,
     "record_format": IF_COUNTERS,
     "record_length": IF_COUNTERS_DTYPE.itemsize,
@@ -192,14 +192,14 @@ def _add_ethernet(
 
 
 def _lay_out_samples(rows: NDArray[np.void], sequences: NDArray[np.uint32]) -> NDArray[np.void]:
-    samples = np.zeros(len(rows), _SAMPLE)
+    samples = np.zeros(len(rows), SAMPLE)
     for part in slices(len(rows)):
         _fill(samples[part], rows[part], sequences[part])
     return samples
 
 
 def _fill(samples: NDArray[np.void], rows: NDArray[np.void], sequences: NDArray[np.uint32]) -> None:
-    for name, constant in _CONSTANTS.items():
+    for name, constant in CONSTANTS.items():
         samples[name] = constant
     samples["sequence"] = sequences
     samples["source_index"] = rows["ifindex"]  # source type 0 is ifIndex

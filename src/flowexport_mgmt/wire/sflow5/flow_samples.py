@@ -30,7 +30,7 @@ def _words(*names: str) -> np.dtype[np.void]:
     return dtype
 
 
-_HEAD: Final = _words(
+HEAD: Final = _words(
     "format",
     "length",
     "sequence",
@@ -53,9 +53,11 @@ _HEAD: Final = _words(
 )
 """A sample as far as the packet's first octets, which the raw header record ends with."""
 
-_CONSTANTS: Final = {"format": FLOW_SAMPLE_EXPANDED, "record_format": RAW_HEADER}
+CONSTANTS: Final = {"format": FLOW_SAMPLE_EXPANDED, "record_format": RAW_HEADER}
+"""What stands in each head."""
+
 _SLICE: Final = 2048  # heads that stay in the processor's cache while they are filled
-_RAW_HEADER_FIELDS: Final = 16  # octets of the raw header record before the packet's own
+RAW_HEADER_FIELDS: Final = 16  # octets of the raw header record before the packet's own
 _COPIED: Final = ("source", "rate", "pool", "drops", "in_if", "out_if", "header_protocol")
 
 _SWITCH: Final = _words("format", "length", "src_vlan", "src_priority", "dst_vlan", "dst_priority")
@@ -119,7 +121,7 @@ class _Plan:
     """What each sample holds and how long it is; all arrays have one entry per packet."""
 
     def __init__(self, batch: SampleBatch, room: int) -> None:
-        limit = room - _HEAD.itemsize - _SWITCH.itemsize - _LEAST_HEADER
+        limit = room - HEAD.itemsize - _SWITCH.itemsize - _LEAST_HEADER
         if limit < 0:
             raise EncodeError(f"a sample of {_LEAST_HEADER} octets does not fit {room} octets")
         self.routes = RouteRecords(batch.routes, batch.own_as, limit)
@@ -128,9 +130,9 @@ class _Plan:
         self.has_switch = _has_switch(batch)
         switch = self.has_switch * _SWITCH.itemsize
         routed = self.routes.sizes[self.route]
-        self.header_lengths = np.minimum(batch.lengths, room - _HEAD.itemsize - switch - routed)
+        self.header_lengths = np.minimum(batch.lengths, room - HEAD.itemsize - switch - routed)
         self.padded = (self.header_lengths + 3) & ~3
-        self.switch_at = _HEAD.itemsize + self.padded
+        self.switch_at = HEAD.itemsize + self.padded
         self.route_at = self.switch_at + switch
         self.sizes = self.route_at + routed
         self.records = 1 + self.has_switch + self.routes.counts[self.route]
@@ -149,8 +151,8 @@ def _write(
 ) -> None:
     """Write each sample to its place; what fills the last word of a packet is 0 already."""
     columns = _columns(batch, sequences, plan)
-    heads = np.zeros(min(len(batch), _SLICE), _HEAD)
-    for name, constant in _CONSTANTS.items():
+    heads = np.zeros(min(len(batch), _SLICE), HEAD)
+    for name, constant in CONSTANTS.items():
         heads[name] = constant
     for begin in range(0, len(batch), _SLICE):
         part = slice(begin, begin + _SLICE)
@@ -159,7 +161,7 @@ def _write(
             rows[name] = values[part]
         _put(buffer, to[part], rows)
     octets = np.ascontiguousarray(batch.buffer)
-    ragged.copy(buffer, to + _HEAD.itemsize, octets, batch.offsets, plan.header_lengths)
+    ragged.copy(buffer, to + HEAD.itemsize, octets, batch.offsets, plan.header_lengths)
     _write_switch(buffer, to + plan.switch_at, batch, plan.has_switch)
     _write_routes(buffer, to + plan.route_at, batch, plan)
 
@@ -173,7 +175,7 @@ def _columns(
         "length": plan.sizes - 8,
         "sequence": sequences,
         "records": plan.records,
-        "record_length": plan.padded + _RAW_HEADER_FIELDS,
+        "record_length": plan.padded + RAW_HEADER_FIELDS,
         "frame_length": batch.frame_length + fcs,
         "stripped": fcs if batch.stripped is None else batch.stripped + fcs,
         "header_length": plan.header_lengths,

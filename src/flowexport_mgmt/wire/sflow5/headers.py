@@ -18,7 +18,7 @@ _NAMES: Final = (
     "uptime",
     "samples",
 )
-_ADDRESS_TYPES: Final = {4: 1, 6: 2}
+_ADDRESS_TYPES: Final = {4: 1, 16: 2}  # by octets
 
 
 def header_size(agent: IPv4Address | IPv6Address) -> int:
@@ -38,13 +38,19 @@ def make_headers(
 
     ``sequence`` numbers the first; ``uptime_ms`` is milliseconds since boot, sent modulo 2^32.
     """
-    types = {"agent": f"V{agent.max_prefixlen // 8}"}
-    headers = np.zeros(len(samples), [(name, types.get(name, ">u4")) for name in _NAMES])
-    headers["version"] = _VERSION
-    headers["address_type"] = _ADDRESS_TYPES[agent.version]
+    headers = empty_headers(len(samples), agent.max_prefixlen // 8)
     headers["agent"] = np.void(agent.packed)
     headers["sub_agent_id"] = sub_agent_id
     headers["sequence"] = (sequence + np.arange(len(samples))) & 0xFFFFFFFF
     headers["uptime"] = uptime_ms & 0xFFFFFFFF
     headers["samples"] = samples
+    return headers
+
+
+def empty_headers(count: int, address_size: int) -> NDArray[np.void]:
+    """Make headers of which only the version and the type of the address are filled."""
+    types = {"agent": f"V{address_size}"}
+    headers = np.zeros(count, [(name, types.get(name, ">u4")) for name in _NAMES])
+    headers["version"] = _VERSION
+    headers["address_type"] = _ADDRESS_TYPES[address_size]
     return headers
