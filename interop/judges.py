@@ -13,6 +13,9 @@ from typing import Any
 from interop.namespaces import Namespace, eventually, run
 from lxml import etree
 
+from flowexport_mgmt.collect.pcap import read_header, read_packets
+from flowexport_mgmt.errors import DecodeError
+
 Totals = dict[tuple[int, str], int]
 """Sums by ifIndex and counter (``in-octets``, ``in-packets``, ``out-octets``, ``out-packets``)."""
 
@@ -63,9 +66,9 @@ class Capture:
     def __init__(self, space: Namespace, folder: Path) -> None:
         folder.mkdir()
         self._space = space
-        self._file = folder / "capture.pcap"
+        self.file = folder / "capture.pcap"
         log = folder / "log"
-        command = ["dumpcap", "-q", "-P", "-i", "lo", "-f", "udp", "-w", str(self._file)]
+        command = ["dumpcap", "-q", "-P", "-B", "64", "-i", "lo", "-f", "udp", "-w", str(self.file)]
         self._process = space.start(command, log)
         # It says so once the socket is open; what is sent from then on is captured.
         eventually(lambda: "Capturing on" in log.read_text(), "dumpcap starts")
@@ -77,8 +80,20 @@ class Capture:
         mark = secrets.token_bytes(16)
         with self._space.udp("127.0.0.1") as sender, self._space.udp("127.0.0.1") as sink:
             sender.sendto(mark, sink.getsockname())
-        eventually(lambda: mark in self._file.read_bytes(), "the capture is written")
+        eventually(lambda: mark in self._tail(), "the capture is written")
         stop(self._process)
+
+    def _tail(self) -> bytes:
+        """Read the end of the file, of which little is written at a time."""
+        with self.file.open("rb") as file:
+            file.seek(max(0, self.file.stat().st_size - 4096))
+            return file.read()
+
+    def count(self, port: int) -> int:
+        """Count the datagrams to a port."""
+        with self.file.open("rb") as file:
+            packets = read_packets(file, read_header(file), _refuse)
+            return sum(packet.port == port for packet in packets)
 
     def rows(self, port: int, protocol: str, *fields: str, show: str = "") -> list[list[str]]:
         """Dissect the datagrams to a port; one row each, the values of a field joined by commas."""
@@ -108,9 +123,13 @@ class Capture:
         return totals
 
     def _tshark(self, port: int, protocol: str, show: str, *output: str) -> list[str]:
-        command = ["tshark", "-n", "-r", str(self._file), "-d", f"udp.port=={port},{protocol}"]
+        command = ["tshark", "-n", "-r", str(self.file), "-d", f"udp.port=={port},{protocol}"]
         chosen = f"udp.dstport=={port}" + (f" && ({show})" if show else "")
         return run(*command, "-Y", chosen, *output).splitlines()
+
+
+def _refuse(place: str, fault: DecodeError) -> None:
+    raise AssertionError(f"{place}: {fault}")
 
 
 def _shown(record: etree._Element, name: str) -> int:
