@@ -19,17 +19,13 @@ from flowexport_mgmt.app.settings import ChildSettings
 from flowexport_mgmt.credentials import KeyFolders
 from flowexport_mgmt.errors import ExitCode, LinkError, StartError
 from flowexport_mgmt.link.control_client import Control
+from flowexport_mgmt.link.messages import SampleLoss
 from flowexport_mgmt.observe import log
 
 if TYPE_CHECKING:
     from flowexport_mgmt.app.later import LaterComponent
     from flowexport_mgmt.datastore import Component, Datastore
-    from flowexport_mgmt.link.messages import (
-        CollectorStateChange,
-        Event,
-        SampleLoss,
-        SourceStateChange,
-    )
+    from flowexport_mgmt.link.messages import CollectorStateChange, Event, SourceStateChange
     from flowexport_mgmt.north.http.door import HttpDoor
     from flowexport_mgmt.north.netconf.door import NetconfDoor
 
