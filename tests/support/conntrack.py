@@ -22,9 +22,7 @@ def make_tuple(number: int, *, version: int = 4, protocol: int = UDP) -> Tuple:
     if version == 6:
         base, far = IPv6Address("2001:db8:1::"), IPv6Address("2001:db8:2::1")
     high, low = divmod(number, 50_000)
-    return Tuple(
-        src=base + high, dst=far, protocol=protocol, src_port=10_000 + low, dst_port=53
-    )
+    return Tuple(src=base + high, dst=far, protocol=protocol, src_port=10_000 + low, dst_port=53)
 
 
 def make_entry(number: int, *, version: int = 4, timeout: int = 3600) -> Entry:

@@ -164,7 +164,7 @@ async def _main(settings: ChildSettings, control_socket: socket.socket) -> None:
     def post(event: m.Event) -> None:
         loop.call_soon_threadsafe(events.post, event)
 
-    runtime = Runtime(post, facilities=_facilities(settings))
+    runtime = Runtime(post, facilities=_facilities(settings), state_folder=settings.folders.state)
     exporter = Exporter(runtime, events)
     control = Control(
         control_socket,

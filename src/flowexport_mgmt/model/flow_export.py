@@ -40,20 +40,19 @@ class SamplingOptionsFormat(enum.StrEnum):
     SYSTEMATIC = "systematic"
 
 
-class SamplingInterfaceDirection(enum.StrEnum):
-    """Values of direction."""
-
-    INGRESS = "ingress"
-    EGRESS = "egress"
-    BOTH = "both"
-
-
 class SendMethod(enum.StrEnum):
     """Values of send-method."""
 
     GSO = "gso"
     SENDMMSG = "sendmmsg"
     SEND = "send"
+
+
+class ConntrackMode(enum.StrEnum):
+    """Values of mode."""
+
+    FULL = "full"
+    DUMP_ONLY = "dump-only"
 
 
 class CollectorTls(Node, frozen=True, kw_only=True):
@@ -164,35 +163,30 @@ class Collector(Node, frozen=True, kw_only=True):
     """The form in which sampling-options tell a rate."""
 
 
-class SamplingInterface(Node, frozen=True, kw_only=True):
-    """An interface that is sampled. It need not be there: its sampling starts when it appears."""
-
-    name: str
-    """The name of the interface."""
-
-    rate: int
-    """One packet in so many is sampled, at random. Units: packets."""
-
-    trunc_size: int = 128
-    """How much of the beginning of a packet is kept. Units: octets."""
-
-    group: int = 1
-    """The psample group of the samples. Interfaces of one group have one rate, and the losses of
-    the group are charged to that of them whose sample comes next; in a group of its own an
-    interface knows its losses exactly.
+class Conntrack(Node, frozen=True, kw_only=True):
+    """Flow records of the connections that the kernel tracks, with exact counts of both
+    directions. There is no inactive timeout: the kernel decides when a connection that rests is
+    over, by its nf_conntrack timeouts, and its record follows at once.
     """
 
-    direction: SamplingInterfaceDirection = SamplingInterfaceDirection.INGRESS
-    """Which packets are sampled."""
-
-
-class Sampling(Node, frozen=True, kw_only=True):
-    """Packets that are sampled where they pass interfaces. At each of them the kernel takes one
-    packet in so many at random (tc-sample), and collectors of sFlow are sent its first octets.
-    Filters of others are neither seen nor touched.
+    enabled: bool = False
+    """Whether connections are followed. Connections that are there already when it is switched on
+    are accounted from then on.
     """
 
-    interface: tuple[SamplingInterface, ...] = ()
+    active_timeout: int = 60
+    """The time between two records of a connection that goes on. Units: seconds."""
+
+    zone: tuple[int, ...] = ()
+    """The conntrack zones whose connections are exported; 0 is the default zone. When empty all
+    are exported.
+    """
+
+    manage_kernel: bool = False
+    """Whether net.netfilter.nf_conntrack_acct, _timestamp and _events are set to 1 while
+    connections are followed, and put back afterwards. Connections that the kernel made before
+    are never counted.
+    """
 
 
 class FlowExport(Node, frozen=True, kw_only=True):
@@ -201,7 +195,7 @@ class FlowExport(Node, frozen=True, kw_only=True):
     """
 
     collector: tuple[Collector, ...] = ()
-    sampling: Sampling = msgspec.field(default_factory=Sampling)
+    conntrack: Conntrack = msgspec.field(default_factory=Conntrack)
 
 
 class CollectorStatisticsSendFailure(Node, frozen=True, kw_only=True):
@@ -308,8 +302,56 @@ class CollectorState(Node, frozen=True, kw_only=True):
     statistics: CollectorStatistics | None = None
 
 
-class SamplingInterfaceStatistics(Node, frozen=True, kw_only=True):
-    """What was sampled, since the interface began to be."""
+class ConntrackState(Node, frozen=True, kw_only=True):
+    """Flow records of the connections that the kernel tracks, with exact counts of both
+    directions. There is no inactive timeout: the kernel decides when a connection that rests is
+    over, by its nf_conntrack timeouts, and its record follows at once.
+    """
+
+    mode: ConntrackMode | None = None
+    """What the kernel tells of connections."""
+
+    flows_active: int | None = None
+    """Connections that are known and have not ended. Units: flows."""
+
+    flows_exported: int | None = None
+    """Records made: one for each connection and direction that grew, whether or not there was a
+    collector for it. Units: records.
+    """
+
+    flows_vanished: int | None = None
+    """Connections that were gone from two dumps without an event: what they carried after their
+    latest record is not exported. Units: flows.
+    """
+
+    dump_duration: int | None = None
+    """What the latest dump took, its records included. Units: milliseconds."""
+
+    dump_entries: int | None = None
+    """Entries in the latest dump. Units: entries."""
+
+    last_dump: str | None = None
+    """When the latest dump ended."""
+
+    destroy_events: int | None = None
+    """Events of connections that ended. Units: events."""
+
+    events_lost: int | None = None
+    """Times that the kernel had to drop events because too many waited (ENOBUFS). It does not say
+    how many. Units: losses.
+    """
+
+    resyncs: int | None = None
+    """Dumps made at once because events were lost. Units: dumps."""
+
+    accounting: bool | None = None
+    """Whether nf_conntrack_acct is set: connections are counted."""
+
+    timestamps: bool | None = None
+    """Whether nf_conntrack_timestamp is set: the start of connections is known."""
+
+    events: bool | None = None
+    """Whether nf_conntrack_events is set: the kernel tells of connections that end."""
 
     oper_status: OperStatus | None = None
     """How the entity fares."""
@@ -317,63 +359,10 @@ class SamplingInterfaceStatistics(Node, frozen=True, kw_only=True):
     oper_reason: str | None = None
     """Why oper-status is not 'up', in words an operator can act on."""
 
-    samples: int | None = None
-    """Packets sampled. Units: samples."""
-
-    drops: int | None = None
-    """Samples that the kernel took and that were lost. Units: samples."""
-
-    sample_pool: int | None = None
-    """Packets that the samples stand for: the rate times the sum of samples and drops. Units:
-    packets.
+    discontinuity_time: str | None = None
+    """The latest time at which the counters beside this leaf were zero because the entity started
+    or they were cleared.
     """
-
-    packets_seen: int | None = None
-    """Packets that passed where samples are taken, as the kernel's rules count them: the segments
-    of a packet that it has put together one by one, though it samples that packet as one. The
-    count is as old as the rules, which may be older than this run of the daemon. Units:
-    packets.
-    """
-
-
-class SamplingInterfaceState(Node, frozen=True, kw_only=True):
-    """An interface that is sampled. It need not be there: its sampling starts when it appears."""
-
-    name: str
-    """The name of the interface."""
-
-    statistics: SamplingInterfaceStatistics | None = None
-
-
-class SamplingState(Node, frozen=True, kw_only=True):
-    """Packets that are sampled where they pass interfaces. At each of them the kernel takes one
-    packet in so many at random (tc-sample), and collectors of sFlow are sent its first octets.
-    Filters of others are neither seen nor touched.
-    """
-
-    oper_status: OperStatus | None = None
-    """How the entity fares."""
-
-    oper_reason: str | None = None
-    """Why oper-status is not 'up', in words an operator can act on."""
-
-    foreign_samples: int | None = None
-    """Samples of other programs, which were ignored. Units: samples."""
-
-    ambiguous_samples: int | None = None
-    """Samples dropped because two interfaces of one group may have taken them: the kernel names an
-    interface by the low 16 bits of its index. Units: samples.
-    """
-
-    malformed_messages: int | None = None
-    """Messages of the kernel that could not be read. Units: messages."""
-
-    overruns: int | None = None
-    """Times that the kernel had no room for further samples. How many were lost is told by the
-    drops. Units: overruns.
-    """
-
-    interface: tuple[SamplingInterfaceState, ...] = ()
 
 
 class Counters(Node, frozen=True, kw_only=True):
@@ -428,6 +417,6 @@ class FlowExportState(Node, frozen=True, kw_only=True):
     """
 
     collector: tuple[CollectorState, ...] = ()
-    sampling: SamplingState | None = None
+    conntrack: ConntrackState | None = None
     counters: Counters | None = None
     exporter: Exporter | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from flowexport_mgmt.export import Facilities, Instant
@@ -50,6 +51,8 @@ class Surroundings:
     tell: Callable[[Event], None]
     """Posts an event; called from any thread, it neither blocks nor calls back."""
     facilities: Facilities
+    state_folder: Path | None = None
+    """Where a part may leave word for the next process; None where nothing is kept."""
 
 
 def tell_source(

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 FLOW_EXPORT = "/flow-export"
 COLLECTOR = "/flow-export/collector"
+CONNTRACK = "/flow-export/conntrack"
 COUNTERS = "/flow-export/counters"
 SAMPLING = "/flow-export/sampling"
 INTERFACES = "/interfaces"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
@@ -14,6 +15,7 @@ from flowexport_mgmt.link.messages import Event, Refusal, State
 from flowexport_mgmt.model import flow_export as fe
 from flowexport_mgmt.pipeline import Pipeline, read_clock
 from flowexport_mgmt.runtime.collectors import Collectors
+from flowexport_mgmt.runtime.conntrack import Conntrack
 from flowexport_mgmt.runtime.interfaces import describe_interfaces
 from flowexport_mgmt.runtime.parts import Part, Surroundings, tell_source
 from flowexport_mgmt.runtime.paths import COUNTERS, FLOW_EXPORT, INTERFACES, is_asked
@@ -41,6 +43,7 @@ class Runtime:
         clock: Callable[[], Instant] = read_clock,
         source: CounterSource | None = None,
         facilities: Facilities = OWN_FACILITIES,
+        state_folder: Path | None = None,
     ) -> None:
         self.commit = 0
         """The commit that runs; 0 for none."""
@@ -48,10 +51,14 @@ class Runtime:
         self._source = source or CounterSource(clock().unix_ns, details=Details())
         tell_counters = functools.partial(tell_source, on_event, "counters")
         self._pipeline = Pipeline(self._source, clock, tell_counters)
-        surroundings = Surroundings(self._pipeline, clock, on_event, facilities)
+        surroundings = Surroundings(self._pipeline, clock, on_event, facilities, state_folder)
         self.collectors = Collectors(surroundings)
         # A commit reaches the collectors before the sources that feed them.
-        self._parts: tuple[Part, ...] = (self.collectors, Sampling(surroundings))
+        self._parts: tuple[Part, ...] = (
+            self.collectors,
+            Sampling(surroundings),
+            Conntrack(surroundings),
+        )
         self._started = False
         self._flow_export: fe.FlowExport | None = None
         self._prepared: _Prepared | None = None

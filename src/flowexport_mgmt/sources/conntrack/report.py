@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 
 from flowexport_mgmt.model.base import OperStatus
+from flowexport_mgmt.model.flow_export import ConntrackMode
 from flowexport_mgmt.sources.conntrack.switches import UNKNOWN, Switches
-
-
-class Mode(enum.StrEnum):
-    """What is told of a flow: how it grew and its end, or only the former."""
-
-    FULL = "full"
-    DUMP_ONLY = "dump-only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +38,6 @@ class ConntrackReport:
     resyncs: int = 0
 
     @property
-    def mode(self) -> Mode:
+    def mode(self) -> ConntrackMode:
         """Whether the kernel tells of flows that end."""
-        return Mode.FULL if self.switches.events else Mode.DUMP_ONLY
+        return ConntrackMode.FULL if self.switches.events else ConntrackMode.DUMP_ONLY

@@ -72,6 +72,8 @@ class SwitchKeeper:
         Raises:
             OSError: a switch could not be set; what was there stays written down.
         """
+        if not self._before:
+            return
         for name, value in self._before.items():
             if _read(self._folder, name) == 1:
                 self._write(name, value)
@@ -103,6 +105,12 @@ class SwitchKeeper:
             }
         except (OSError, ValueError, KeyError, TypeError):
             return {}
+
+
+def release_switches(file: Path | None) -> None:
+    """Put back what a process that was killed set, if one did; a failure is left to the next."""
+    with contextlib.suppress(OSError):
+        SwitchKeeper(file).release()
 
 
 def _read(folder: Path, name: str) -> int | None:

@@ -1,0 +1,120 @@
+"""The kernel's connections as a source of flows."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from flowexport_mgmt.link.messages import Refusal
+from flowexport_mgmt.model import flow_export as fe
+from flowexport_mgmt.model.base import OperStatus
+from flowexport_mgmt.runtime.parts import Surroundings, tell_source
+from flowexport_mgmt.runtime.paths import CONNTRACK, is_asked
+from flowexport_mgmt.runtime.times import date_and_time, date_and_time_or_none
+from flowexport_mgmt.sources.conntrack import (
+    ConntrackReport,
+    ConntrackSource,
+    Settings,
+    release_switches,
+)
+
+_STOP_S: Final = 0.5
+_MEMORY: Final = "conntrack-switches.json"
+
+
+class Conntrack:
+    """Starts, changes and stops the source; whatever else a commit changes, it feels nothing."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._surroundings = surroundings
+        self._source: ConntrackSource | None = None
+        self._running: fe.Conntrack | None = None
+        self._prepared: fe.Conntrack | None = None
+        self._is_prepared = False
+
+    def prepare(self, new: fe.FlowExport | None, *, strict: bool) -> Sequence[Refusal]:
+        """Take note of the settings; what the kernel lacks is no fault of theirs."""
+        del strict
+        self._prepared = None if new is None else new.conntrack
+        self._is_prepared = True
+        return ()
+
+    def apply(self) -> None:
+        """Follow by the new settings."""
+        if not self._is_prepared:
+            return
+        is_first, self._is_prepared = self._running is None, False
+        before, self._running = self._running, self._prepared
+        if self._running is None or not self._running.enabled:
+            self._end()
+            if is_first:
+                release_switches(self._memory)
+        elif self._source is None:
+            self._begin(_read(self._running))
+        elif self._running != before:
+            self._source.configure(_read(self._running))
+
+    def abort(self) -> None:
+        """Forget the settings."""
+        self._is_prepared = False
+
+    def stop(self) -> None:
+        """Stop the source."""
+        self._end()
+
+    def state(self, paths: Sequence[str]) -> fe.FlowExportState:
+        """Report how the source fares."""
+        if self._running is None or not is_asked(CONNTRACK, paths):
+            return fe.FlowExportState()
+        if self._source is None:
+            return fe.FlowExportState(conntrack=fe.ConntrackState(oper_status=OperStatus.DISABLED))
+        return fe.FlowExportState(conntrack=describe_conntrack(self._source.report))
+
+    @property
+    def _memory(self) -> Path | None:
+        folder = self._surroundings.state_folder
+        return None if folder is None else folder / _MEMORY
+
+    def _begin(self, settings: Settings) -> None:
+        surroundings = self._surroundings
+        self._source = ConntrackSource(
+            settings,
+            surroundings.pipeline.exchange.publish,
+            functools.partial(tell_source, surroundings.tell, "conntrack"),
+            self._memory,
+        )
+        self._source.start()
+
+    def _end(self) -> None:
+        if self._source is not None:
+            self._source.stop(_STOP_S)
+            self._source = None
+
+
+def describe_conntrack(report: ConntrackReport) -> fe.ConntrackState:
+    """Describe how conntrack fares as the model has it."""
+    switches = report.switches
+    return fe.ConntrackState(
+        mode=report.mode,
+        flows_active=report.flows_active,
+        flows_exported=report.flows_exported,
+        flows_vanished=report.flows_vanished,
+        dump_duration=None if report.dump_ns is None else report.dump_ns // 1_000_000,
+        dump_entries=report.dump_entries,
+        last_dump=date_and_time_or_none(report.last_dump_ns),
+        destroy_events=report.destroy_events,
+        events_lost=report.events_lost,
+        resyncs=report.resyncs,
+        accounting=bool(switches.acct),
+        timestamps=bool(switches.timestamp),
+        events=bool(switches.events),
+        oper_status=report.status,
+        oper_reason=report.reason,
+        discontinuity_time=date_and_time(report.since_ns),
+    )
+
+
+def _read(config: fe.Conntrack) -> Settings:
+    return Settings(config.active_timeout, config.zone, config.manage_kernel)
