@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
+
+from tests.support.namespaces import Namespace, join, namespaces
 
 from flowexport_mgmt.sources.conntrack.sockets import NETLINK_NETFILTER
 from flowexport_mgmt.wire.conntrack import Entry, Tuple, encode_creation
@@ -62,3 +67,60 @@ def _chunks(messages: Iterable[bytes]) -> Iterator[bytes]:
             chunk.clear()
     if chunk:
         yield bytes(chunk)
+
+
+def track(*rules: str) -> None:
+    """Have the namespace that this thread is in track what it forwards, but not what it exports.
+
+    ``rules`` are lines of nft(8) that come in front, such as further chains.
+    """
+    table = "\n".join(
+        (
+            "table inet fx {",
+            *rules,
+            "chain exported { type filter hook output priority raw; oifname lo notrack; }",
+            "chain received { type filter hook prerouting priority raw; iifname lo notrack; }",
+            "chain forwarded { type filter hook forward priority filter; ct state new counter; }",
+            "}",
+        )
+    )
+    subprocess.run(["nft", "-f", "-"], input=table, text=True, check=True)
+
+
+@dataclass(frozen=True)
+class Road:
+    """A router between two hosts; it tracks what it forwards.
+
+    near has 10.7.0.1, 10.7.0.9 and fd07::1, the router 10.7.0.254 and fd07::ff on ``port0``,
+    10.8.0.254 and fd08::ff on ``port1``, and far 10.8.0.2 and fd08::2.
+    """
+
+    near: Namespace
+    router: Namespace
+    far: Namespace
+
+
+@contextmanager
+def road() -> Iterator[Road]:
+    """Build a road; nothing is tracked until `track` is called inside the router."""
+    with namespaces(3) as (near, router, far):
+        join(near, "eth0", router, "port0")
+        join(router, "port1", far, "eth0")
+        for host, port, net, numbers in (
+            (near, "eth0", 7, (1, 9)),
+            (router, "port0", 7, (254,)),
+            (router, "port1", 8, (254,)),
+            (far, "eth0", 8, (2,)),
+        ):
+            for number in numbers:
+                host.ip("address", "add", f"10.{net}.0.{number}/24", "dev", port)
+            last = 255 if host is router else numbers[0]
+            host.ip("address", "add", f"fd0{net}::{last:x}/64", "dev", port, "nodad")
+        for host, net in ((near, 7), (far, 8)):
+            host.ip("route", "add", "default", "via", f"10.{net}.0.254")
+            host.ip("route", "add", "default", "via", f"fd0{net}::ff")
+        with router.inside():
+            Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+            Path("/proc/sys/net/ipv6/conf/all/forwarding").write_text("1")
+            (_SWITCHES / "nf_conntrack_checksum").write_text("0")
+        yield Road(near, router, far)

@@ -29,6 +29,7 @@ _SWAPPED = (
     ("prev_as", "next_as"),
 )
 _ONE_WAY = ("next_hop", "bgp_next_hop", "tos", "tcp_flags", "vlan")  # known of one direction only
+_ICMP = {4: 1, 6: 58}
 _ICMP_ANSWERS = {
     4: ((8, 0), (13, 14), (15, 16), (17, 18)),
     6: ((128, 129), (139, 140)),
@@ -163,7 +164,8 @@ def _turn(batch: FlowBatch) -> FlowBatch:
                 changes[part] = getattr(batch, f"nat_{part.replace(side, opposite)}")
                 changes[f"nat_{part}"] = getattr(batch, part.replace(side, opposite))
     if batch.icmp is not None:
-        changes["icmp"] = _answer(batch.icmp, batch.version)
+        is_icmp = batch.protocol == _ICMP[batch.version]
+        changes["icmp"] = np.where(is_icmp, _answer(batch.icmp, batch.version), batch.icmp)
     changes |= {"octets": batch.reverse_octets, "packets": batch.reverse_packets}
     changes |= dict.fromkeys((*_ONE_WAY, "reverse_octets", "reverse_packets"))
     return dataclasses.replace(batch, **changes)

@@ -29,7 +29,8 @@ class Decoder:
     def __init__(self, max_layouts: int = MAX_LAYOUTS) -> None:
         self._max_layouts = max_layouts
         self._layouts: dict[int, list[Layout]] = {}
-        self._count = 0
+        self.layouts = 0
+        """How many layouts are remembered."""
 
     def decode(
         self, octets: Octets, offsets: Positions, lengths: NDArray[np.uint32]
@@ -69,9 +70,9 @@ class Decoder:
     def _learn(self, rows: NDArray[np.void], length: int) -> tuple[Entries, NDArray[np.void]]:
         """Learn the first row's layout; give what has it, and the rest."""
         layout = learn(rows[0].tobytes())
-        if self._count >= self._max_layouts:
+        if self.layouts >= self._max_layouts:
             return Entries(layout, rows[:1]), rows[1:]
-        self._count += 1
+        self.layouts += 1
         self._layouts.setdefault(length, []).append(layout)
         match = layout.match(_as_words(rows))
         return Entries(layout, rows[match]), rows[~match]

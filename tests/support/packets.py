@@ -1,0 +1,50 @@
+"""Packets that no ordinary socket sends: echo requests with a chosen id, and SCTP."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from ipaddress import IPv4Address, ip_address
+
+ICMP_OCTETS = 28
+"""IP and ICMP headers of an echo request over IPv4."""
+
+_SCTP = 132
+_INIT, _INIT_ACK, _COOKIE_ECHO, _COOKIE_ACK = 1, 2, 10, 11
+SCTP_HANDSHAKE = ((_INIT, True), (_INIT_ACK, False), (_COOKIE_ECHO, True), (_COOKIE_ACK, False))
+"""Chunks of a set-up, and whether the one who asks sends them."""
+
+
+def ping(address: str, ident: int, count: int = 1, size: int = 56) -> None:
+    """Send echo requests with ``size`` octets after the header; nobody waits for answers."""
+    if ip_address(address).version == 6:
+        family, protocol, kind = socket.AF_INET6, socket.getprotobyname("ipv6-icmp"), 128
+    else:
+        family, protocol, kind = socket.AF_INET, socket.IPPROTO_ICMP, 8
+    with socket.socket(family, socket.SOCK_RAW, protocol) as raw:
+        for sequence in range(count):
+            body = struct.pack("!BBHHH", kind, 0, 0, ident, sequence) + bytes(size)
+            if family == socket.AF_INET:  # the kernel does it for IPv6
+                body = body[:2] + _checksum(body).to_bytes(2, "big") + body[4:]
+            raw.sendto(body, (address, 0))
+
+
+def send_sctp(source: str, target: str, ports: tuple[int, int], chunk: int) -> int:
+    """Send one SCTP packet with one chunk; give its length with the IP header.
+
+    Its checksum is 0: who tracks it must not check it.
+    """
+    tag = 0 if chunk == _INIT else 7
+    value = struct.pack("!IIHHI", 7, 65535, 1, 1, 1) if chunk in {_INIT, _INIT_ACK} else b"cook"
+    packet = struct.pack("!HHII", *ports, tag, 0)
+    packet += struct.pack("!BBH", chunk, 0, 4 + len(value)) + value
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, _SCTP) as raw:
+        raw.bind((str(IPv4Address(source)), 0))
+        raw.sendto(packet, (target, 0))
+    return 20 + len(packet)
+
+
+def _checksum(data: bytes) -> int:
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total = (total & 0xFFFF) + (total >> 16)
+    return ~(total + (total >> 16)) & 0xFFFF
