@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from tests.support.conditions import wait_until
 from tests.support.interfaces import FakeKernel
@@ -22,21 +23,29 @@ class Plane:
     """A Runtime, its events, and short ways to commit and to look."""
 
     def __init__(
-        self, source: CounterSource | None = None, facilities: Facilities = OWN_FACILITIES
+        self,
+        source: CounterSource | None = None,
+        facilities: Facilities = OWN_FACILITIES,
+        state_folder: Path | None = None,
     ) -> None:
         self.events: list[Event] = []
-        self.runtime = Runtime(self.events.append, source=source, facilities=facilities)
+        self.runtime = Runtime(
+            self.events.append, source=source, facilities=facilities, state_folder=state_folder
+        )
         self._commit = 0
 
-    def commit(self, *collectors: Collector, strict: bool = True) -> None:
-        """Prepare and apply; a refusal fails the test."""
-        refusals = self.prepare(*collectors, strict=strict)
+    def commit(self, *collectors: Collector, strict: bool = True, **others: object) -> None:
+        """Prepare and apply; a refusal fails the test. ``others`` are containers beside them."""
+        refusals = self.prepare(*collectors, strict=strict, **others)
         assert not refusals
         self.runtime.apply(self._commit)
 
-    def prepare(self, *collectors: Collector, strict: bool = True) -> tuple[Refusal, ...]:
+    def prepare(
+        self, *collectors: Collector, strict: bool = True, **others: object
+    ) -> tuple[Refusal, ...]:
         self._commit += 1
-        return self.runtime.prepare(self._commit, FlowExport(collector=collectors), strict=strict)
+        new = FlowExport(collector=collectors, **others)  # type: ignore[arg-type]
+        return self.runtime.prepare(self._commit, new, strict=strict)
 
     def clear(self) -> None:
         """Commit a configuration without flow export."""
@@ -83,10 +92,12 @@ def fake_source(kernel: FakeKernel) -> CounterSource:
 
 @contextmanager
 def plane(
-    source: CounterSource | None = None, facilities: Facilities = OWN_FACILITIES
+    source: CounterSource | None = None,
+    facilities: Facilities = OWN_FACILITIES,
+    state_folder: Path | None = None,
 ) -> Iterator[Plane]:
     """Run a data plane; over this machine's own interfaces unless told otherwise."""
-    made = Plane(source, facilities)
+    made = Plane(source, facilities, state_folder)
     try:
         yield made
     finally:
