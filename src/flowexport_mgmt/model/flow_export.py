@@ -40,6 +40,14 @@ class SamplingOptionsFormat(enum.StrEnum):
     SYSTEMATIC = "systematic"
 
 
+class SamplingInterfaceDirection(enum.StrEnum):
+    """Values of direction."""
+
+    INGRESS = "ingress"
+    EGRESS = "egress"
+    BOTH = "both"
+
+
 class SendMethod(enum.StrEnum):
     """Values of send-method."""
 
@@ -163,6 +171,37 @@ class Collector(Node, frozen=True, kw_only=True):
     """The form in which sampling-options tell a rate."""
 
 
+class SamplingInterface(Node, frozen=True, kw_only=True):
+    """An interface that is sampled. It need not be there: its sampling starts when it appears."""
+
+    name: str
+    """The name of the interface."""
+
+    rate: int
+    """One packet in so many is sampled, at random. Units: packets."""
+
+    trunc_size: int = 128
+    """How much of the beginning of a packet is kept. Units: octets."""
+
+    group: int = 1
+    """The psample group of the samples. Interfaces of one group have one rate, and the losses of
+    the group are charged to that of them whose sample comes next; in a group of its own an
+    interface knows its losses exactly.
+    """
+
+    direction: SamplingInterfaceDirection = SamplingInterfaceDirection.INGRESS
+    """Which packets are sampled."""
+
+
+class Sampling(Node, frozen=True, kw_only=True):
+    """Packets that are sampled where they pass interfaces. At each of them the kernel takes one
+    packet in so many at random (tc-sample), and collectors of sFlow are sent its first octets.
+    Filters of others are neither seen nor touched.
+    """
+
+    interface: tuple[SamplingInterface, ...] = ()
+
+
 class Conntrack(Node, frozen=True, kw_only=True):
     """Flow records of the connections that the kernel tracks, with exact counts of both
     directions. There is no inactive timeout: the kernel decides when a connection that rests is
@@ -195,6 +234,7 @@ class FlowExport(Node, frozen=True, kw_only=True):
     """
 
     collector: tuple[Collector, ...] = ()
+    sampling: Sampling = msgspec.field(default_factory=Sampling)
     conntrack: Conntrack = msgspec.field(default_factory=Conntrack)
 
 
@@ -300,6 +340,74 @@ class CollectorState(Node, frozen=True, kw_only=True):
     """The name of the collector."""
 
     statistics: CollectorStatistics | None = None
+
+
+class SamplingInterfaceStatistics(Node, frozen=True, kw_only=True):
+    """What was sampled, since the interface began to be."""
+
+    oper_status: OperStatus | None = None
+    """How the entity fares."""
+
+    oper_reason: str | None = None
+    """Why oper-status is not 'up', in words an operator can act on."""
+
+    samples: int | None = None
+    """Packets sampled. Units: samples."""
+
+    drops: int | None = None
+    """Samples that the kernel took and that were lost. Units: samples."""
+
+    sample_pool: int | None = None
+    """Packets that the samples stand for: the rate times the sum of samples and drops. Units:
+    packets.
+    """
+
+    packets_seen: int | None = None
+    """Packets that passed where samples are taken, as the kernel's rules count them: the segments
+    of a packet that it has put together one by one, though it samples that packet as one. The
+    count is as old as the rules, which may be older than this run of the daemon. Units:
+    packets.
+    """
+
+
+class SamplingInterfaceState(Node, frozen=True, kw_only=True):
+    """An interface that is sampled. It need not be there: its sampling starts when it appears."""
+
+    name: str
+    """The name of the interface."""
+
+    statistics: SamplingInterfaceStatistics | None = None
+
+
+class SamplingState(Node, frozen=True, kw_only=True):
+    """Packets that are sampled where they pass interfaces. At each of them the kernel takes one
+    packet in so many at random (tc-sample), and collectors of sFlow are sent its first octets.
+    Filters of others are neither seen nor touched.
+    """
+
+    oper_status: OperStatus | None = None
+    """How the entity fares."""
+
+    oper_reason: str | None = None
+    """Why oper-status is not 'up', in words an operator can act on."""
+
+    foreign_samples: int | None = None
+    """Samples of other programs, which were ignored. Units: samples."""
+
+    ambiguous_samples: int | None = None
+    """Samples dropped because two interfaces of one group may have taken them: the kernel names an
+    interface by the low 16 bits of its index. Units: samples.
+    """
+
+    malformed_messages: int | None = None
+    """Messages of the kernel that could not be read. Units: messages."""
+
+    overruns: int | None = None
+    """Times that the kernel had no room for further samples. How many were lost is told by the
+    drops. Units: overruns.
+    """
+
+    interface: tuple[SamplingInterfaceState, ...] = ()
 
 
 class ConntrackState(Node, frozen=True, kw_only=True):
@@ -417,6 +525,7 @@ class FlowExportState(Node, frozen=True, kw_only=True):
     """
 
     collector: tuple[CollectorState, ...] = ()
+    sampling: SamplingState | None = None
     conntrack: ConntrackState | None = None
     counters: Counters | None = None
     exporter: Exporter | None = None

@@ -146,9 +146,7 @@ class CounterSource:
         rows = frame.rows.copy()
         _fill(rows, counters)
         followed = counters[:, _FOLLOWED]
-        rows["epoch"], since_ns = self._epochs.follow(
-            rows["ifindex"], followed, time_ns, strangers
-        )
+        rows["epoch"], since_ns = self._epochs.follow(rows["ifindex"], followed, time_ns, strangers)
         batch = CounterBatch(time_ns, uptime_ms, rows[frame.kept], frame.names, frame.descriptions)
         return Snapshot(frame.links, rows, since_ns, self._last_change_ns, batch)
 

@@ -16,6 +16,7 @@ from flowexport_mgmt.model.base import OperStatus
 from flowexport_mgmt.model.configuration import Configuration
 from flowexport_mgmt.model.flow_export import (
     CollectorStatistics,
+    ConntrackState,
     Counters,
     Exporter,
     FlowExportState,
@@ -151,6 +152,33 @@ _INTERFACE_ROWS: Final[Sequence[_Row[SamplingInterfaceStatistics]]] = (
     ),
 )
 
+_CONNTRACK_ROWS: Final[Sequence[_Row[ConntrackState]]] = (
+    _Row(
+        CounterMetricFamily,
+        "flows",
+        "Records made of tracked connections, one for each direction that grew.",
+        lambda s: s.flows_exported,
+    ),
+    _Row(
+        GaugeMetricFamily,
+        "flows_active",
+        "Tracked connections that have not ended.",
+        lambda s: s.flows_active,
+    ),
+    _Row(
+        CounterMetricFamily,
+        "flow_events_lost",
+        "Times that the kernel dropped events of connections that ended.",
+        lambda s: s.events_lost,
+    ),
+    _Row(
+        CounterMetricFamily,
+        "flows_vanished",
+        "Connections that were gone without an event, and their last packets with them.",
+        lambda s: s.flows_vanished,
+    ),
+)
+
 _EXPORTER_ROWS: Final[Sequence[_Row[Exporter]]] = (
     _Row(
         CounterMetricFamily,
@@ -223,6 +251,8 @@ class _Scrape(Collector):
                 if interface.statistics is not None
             }
             yield from self._families(_INTERFACE_ROWS, sampled, ("interface",))
+        if state.conntrack is not None:
+            yield from self._families(_CONNTRACK_ROWS, {(): state.conntrack})
         if state.exporter is not None:
             yield from self._families(_EXPORTER_ROWS, {(): state.exporter})
         yield from self._families(_MANAGEMENT_ROWS, {(): self._management})

@@ -205,6 +205,8 @@ class ConntrackSource:
             self._tell(self.report)
 
     def _tell(self, report: ConntrackReport) -> None:
-        level = logging.INFO if report.status is OperStatus.UP else logging.WARNING
-        _logger.log(level, "conntrack is %s: %s", report.status, report.reason or "as it should be")
+        if report.reason is None:
+            _logger.info("conntrack is %s", report.status)
+        else:
+            _logger.warning("conntrack is %s: %s", report.status, report.reason)
         self._changed(report.status, report.reason)
