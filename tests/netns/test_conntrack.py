@@ -181,11 +181,11 @@ def test_a_long_flow_is_the_same_flow_each_time(way: Road, router: Exporter) -> 
         sent += 2
         wait_until(lambda wanted=reports: told() == wanted)  # type: ignore[misc]
     router.await_totals({(UDP, NEAR, FAR, 5009, 9, 0): (sent * (28 + PAYLOAD), sent)})
-    starts = {
-        record.get("flowStartMilliseconds", record.get("flowStartSysUpTime"))
+    starts = [
+        record.get("flowStartMilliseconds") or record["flowStartSysUpTime"]
         for record in router.records
-    }
-    assert len(starts) == 1
+    ]
+    assert max(starts) - min(starts) <= 1  # NetFlow v9 counts from the boot, in milliseconds
     assert {record["flowEndReason"] for record in router.records} == {2}
     dumps = router.state.last_dump
     wait_until(lambda: router.state.last_dump != dumps)
