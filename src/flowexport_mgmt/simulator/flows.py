@@ -69,13 +69,11 @@ class FlowTable:
         self._due = np.zeros(size, np.int64)
         self._begin_all(now_ms)
 
-    def report(self, devices: slice, now_ms: int) -> Export | None:
-        """Make the records that are due of some neighbouring devices; None when there are none."""
+    def report(self, devices: slice, now_ms: int) -> Export:
+        """Make the records that are due of some neighbouring devices."""
         first = devices.start * self._width
         window = self._due[first : devices.stop * self._width]
         rows = np.flatnonzero(window <= now_ms) + first
-        if not len(rows):
-            return None
         until = np.minimum(self._end[rows], now_ms)
         ended = until == self._end[rows]
         packets = self._count_packets(rows, until)
@@ -105,9 +103,7 @@ class FlowTable:
         until: NDArray[np.int64],
         packets: NDArray[np.int64],
         ended: NDArray[np.bool_],
-    ) -> Export | None:
-        if not len(rows):
-            return None
+    ) -> Export:
         devices = rows // self._width
         protocol, service = self._protocol[rows], self._service[rows]
         is_icmp = protocol == ICMP

@@ -97,7 +97,11 @@ def _fill_transport(
 
 def _checksums(packets: NDArray[np.void]) -> NDArray[np.uint32]:
     """Compute the checksums of IPv4 headers whose own field is 0 (RFC 1071)."""
-    words = packets.view(">u2").reshape(len(packets), -1)[:, :10].astype(np.uint32)
+    words = (
+        packets.view(">u2")
+        .reshape(len(packets), packets.dtype.itemsize // 2)[:, :10]
+        .astype(np.uint32)
+    )
     total = words.sum(axis=1)
     for _ in range(2):
         total = (total & _WORD) + (total >> 16)
