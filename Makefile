@@ -1,5 +1,5 @@
 # The verbs of this project. Each is a script that can be run as it is.
-.PHONY: help setup test interop demo bench soak generate picture clean-root clean
+.PHONY: help setup test interop fuzz demo bench soak generate picture clean-root clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -12,6 +12,9 @@ test: ## Lint, types, contracts, generated files and all tests
 
 interop: ## Tests against foreign collectors (root)
 	./scripts/interop
+
+fuzz: ## A minute of fuzzing of what strangers may send
+	./scripts/fuzz
 
 demo: ## Export this machine's interface counters for half a minute and watch
 	./scripts/demo

@@ -8,6 +8,7 @@ from typing import TextIO
 
 import msgspec
 
+from flowexport_mgmt.collect.printable import printable
 from flowexport_mgmt.collect.tally import Tally
 from flowexport_mgmt.wire.messages import Message, Source
 
@@ -38,9 +39,8 @@ def render_json(port: int, message: Message) -> Iterator[str]:
 def render_lines(port: int, message: Message) -> Iterator[str]:
     """Yield one line per record."""
     for record in message.records:
-        fields = " ".join(
-            f"{name}={value}" for name, value in record.fields.items() if value is not None
-        )
+        known = ((name, value) for name, value in record.fields.items() if value is not None)
+        fields = " ".join(f"{name}={printable(str(value))}" for name, value in known)
         yield f"{render_time(message.time_ns)} {_origin(port, message)} {record.kind} {fields}"
 
 

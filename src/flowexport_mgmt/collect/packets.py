@@ -42,7 +42,7 @@ def read_link(link: int, frame: bytes) -> Datagram | None:
         raise DecodeError("link-type", f"link type {link} is not known")
     try:
         return reader(frame)
-    except (struct.error, IndexError) as error:
+    except (struct.error, IndexError, ipaddress.AddressValueError) as error:
         raise DecodeError("packet-truncated", f"{len(frame)} octets are too few") from error
 
 

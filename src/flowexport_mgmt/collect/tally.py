@@ -11,6 +11,7 @@ from flowexport_mgmt.wire.messages import Message, Value
 
 _MAX_EXPORTERS: Final = 1_024
 _MAX_INTERFACES: Final = 16_384
+_MAX_NAME: Final = 64  # characters
 
 
 class ExporterKey(NamedTuple):
@@ -111,4 +112,4 @@ class Tally:
         if not isinstance(index, int) or not isinstance(name, str):
             return
         if (address, index) in self._names or len(self._names) < _MAX_INTERFACES:
-            self._names[address, index] = name
+            self._names[address, index] = name[:_MAX_NAME]

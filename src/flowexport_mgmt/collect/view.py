@@ -15,6 +15,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from flowexport_mgmt.collect.printable import printable
 from flowexport_mgmt.collect.tally import Exporter, Tally
 from flowexport_mgmt.collect.traffic import Direction, Interface
 
@@ -97,7 +98,7 @@ class View:
         busiest = sorted(exporter.interfaces.values(), key=lambda one: -one.octet_rate)[:share]
         rows: list[tuple[_Cells, bool]] = []
         for interface in sorted(busiest, key=lambda one: one.index):
-            name = self._tally.name(exporter, interface.index)
+            name = Text(printable(self._tally.name(exporter, interface.index)))
             trend = Text(_draw_bars(interface.history), style=colour)
             cells: _Cells = ["", "", name, *_describe(interface), trend, ""]
             rows.append((cells, now_ns - interface.seen_ns > _STALE_NS))

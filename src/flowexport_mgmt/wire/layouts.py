@@ -37,6 +37,11 @@ class Layout:
     columns: tuple[Column, ...]
     least: int
 
+    @property
+    def empty(self) -> int:
+        """Count the fields of no length."""
+        return sum(field.length == 0 for field in self.fields)
+
     def differs(self, other: Layout) -> bool:
         """Tell whether records of the other template would be read in another way."""
         ours, theirs = (

@@ -9,6 +9,9 @@ from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from flowexport_mgmt.wire.messages import Faults
 
+SESSION_WEIGHT: Final = 4
+"""What a session without entries weighs: it takes the memory of some entries."""
+
 _MODULUS: Final = 1 << 32
 _LATE: Final = 64  # a number that lies farther behind is no late or repeated datagram
 _FIRST: Final = 1  # sFlow begins with 1, the others with 0
@@ -42,7 +45,7 @@ class Sessions(Generic[S]):
 
     def settle(self, key: Hashable) -> None:
         """Weigh a session again after a datagram, and forget others while there is too much."""
-        weight = 1 + self._sessions[key].weight
+        weight = SESSION_WEIGHT + self._sessions[key].weight
         self._total += weight - self._weights.get(key, 0)
         self._weights[key] = weight
         while self._total > self._budget and len(self._sessions) > 1:

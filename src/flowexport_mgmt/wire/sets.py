@@ -23,6 +23,7 @@ SESSION_BUDGET: Final = 262_144
 
 _MAX_TEMPLATES: Final = 1024  # of a session
 _MAX_FIELDS: Final = 16_384  # of a session
+_MAX_EMPTY: Final = 16  # fields of no length: records of them cost more than their octets
 _FIRST_DATA_SET: Final = 256
 _HEADER: Final = struct.Struct(">HH")
 
@@ -195,6 +196,9 @@ class SetReader(ABC):
             self._faults.add("template-id", f"template id {template_id} is below 256", at)
         elif layout.least == 0:
             self._faults.add("template-fields", f"template {template_id} has no length", at)
+        elif layout.empty > _MAX_EMPTY:
+            message = f"template {template_id} has {layout.empty} fields of no length"
+            self._faults.add("template-fields", message, at)
         elif not self._session.learn(template_id, layout):
             self._faults.add("template-limit", f"no room for template {template_id}", at)
 

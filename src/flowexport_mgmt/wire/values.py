@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Callable
 from typing import Final
 
-from flowexport_mgmt.wire.elements import ELEMENTS, VARIABLE, Element
+from flowexport_mgmt.wire.elements import ELEMENTS, Element
 from flowexport_mgmt.wire.messages import Value
 from flowexport_mgmt.wire.templates import Field
 
@@ -15,12 +15,13 @@ REVERSE_PEN: Final = 29305
 
 Convert = Callable[[bytes], Value]
 
+_LONGEST_NUMBER: Final = 8  # octets
 _NTP_TO_UNIX: Final = 2_208_988_800  # seconds from 1900 to 1970
 
 
-def read_number(octets: bytes) -> int:
-    """Read an unsigned integer of any length."""
-    return int.from_bytes(octets, "big")
+def read_number(octets: bytes) -> Value:
+    """Read an unsigned integer; what no integer of 64 bits can be is shown as octets."""
+    return octets.hex() if len(octets) > _LONGEST_NUMBER else int.from_bytes(octets, "big")
 
 
 def _address(octets: bytes) -> str:
@@ -43,7 +44,7 @@ def _ntp(per_second: int) -> Convert:
     """Make a conversion of NTP timestamps to Unix time in parts of a second."""
 
     def convert(octets: bytes) -> int:
-        ntp = read_number(octets) - (_NTP_TO_UNIX << 32)
+        ntp = int.from_bytes(octets, "big") - (_NTP_TO_UNIX << 32)
         return (ntp * per_second + (1 << 31)) >> 32
 
     return convert
@@ -87,5 +88,5 @@ def choose_conversion(field: Field) -> Convert:
         return _octets
     if element.type.startswith("unsigned"):
         return read_number
-    fits = field.length == VARIABLE or element.accepts(field.length)
+    fits = element.accepts(field.length)
     return _CONVERSIONS.get(element.type, read_number) if fits else _octets

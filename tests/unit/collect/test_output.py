@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -46,6 +47,13 @@ def test_lines_leave_out_what_is_unknown() -> None:
         "2027-01-15T08:00:00.123456Z [2001:db8::7]:40000 to port 4739 ipfix sequence 9 options"
         " interfaceName=eth0"
     )
+
+
+def test_text_of_a_sender_gives_no_orders_to_a_terminal() -> None:
+    record = Record("options", {"interfaceName": "\x1b[2Jeth0\nuplink Zürich"}, 60)
+    message = replace(MESSAGE, records=(record,))
+    (line,) = output.render_lines(4739, message)
+    assert line.endswith(r" options interfaceName=\x1b[2Jeth0\nuplink Zürich")
 
 
 def test_faults_are_named_with_source_and_octet() -> None:

@@ -6,52 +6,26 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.captures import (
+    COOKED,
+    COOKED2,
+    ETHERNET,
+    MICROSECONDS,
+    NANOSECONDS,
+    PAYLOAD,
+    RAW,
+    capture,
+    ethernet,
+    ipv4,
+    ipv6,
+    udp,
+)
 
 from flowexport_mgmt.collect.pcap import Captured, read_header, read_packets
 from flowexport_mgmt.errors import DecodeError
 
-ETHERNET, RAW, COOKED, COOKED2 = 1, 101, 113, 276
-MICROSECONDS, NANOSECONDS = 0xA1B2C3D4, 0xA1B23C4D
-
-PAYLOAD = b"payload"
 EXPECTED = [(("192.0.2.7", 40_000), 6343, PAYLOAD)]
 EXPECTED_V6 = [(("2001:db8::7", 40_000), 6343, PAYLOAD)]
-
-
-def udp(payload: bytes = PAYLOAD, length: int | None = None) -> bytes:
-    size = 8 + len(payload) if length is None else length
-    return struct.pack(">HHHH", 40_000, 6343, size, 0) + payload
-
-
-def ipv4(body: bytes, *, protocol: int = 17, fragment: int = 0x4000, options: bytes = b"") -> bytes:
-    words = 5 + len(options) // 4
-    total = 4 * words + len(body)
-    head = struct.pack(">BBHHHBBH", 0x40 | words, 0, total, 0, fragment, 64, protocol, 0)
-    return head + bytes([192, 0, 2, 7, 192, 0, 2, 8]) + options + body
-
-
-def ipv6(body: bytes, following: int = 17) -> bytes:
-    source = bytes.fromhex("20010db8000000000000000000000007")
-    return struct.pack(">IHBB", 6 << 28, len(body), following, 64) + source + bytes(16) + body
-
-
-def ethernet(body: bytes, type_: int = 0x0800, tag: bytes = b"") -> bytes:
-    return bytes(12) + tag + struct.pack(">H", type_) + body
-
-
-def capture(
-    *frames: bytes,
-    link: int = RAW,
-    order: str = "<",
-    magic: int = MICROSECONDS,
-    fraction: int = 250_000,
-    sent: int | None = None,
-) -> bytes:
-    content = struct.pack(f"{order}IHHIIII", magic, 2, 4, 0, 0, 65535, link)
-    for frame in frames:
-        size = len(frame) if sent is None else sent
-        content += struct.pack(f"{order}IIII", 1_700_000_000, fraction, len(frame), size) + frame
-    return content
 
 
 def read(content: bytes) -> tuple[list[Captured], list[tuple[str, str]]]:
@@ -177,3 +151,12 @@ def test_any_frames(link: int, frames: list[bytes]) -> None:
 def test_any_records(body: bytes) -> None:
     packets, faults = read(capture() + body)
     assert len(packets) + len(faults) <= 1 + len(body) // 16
+
+
+@pytest.mark.parametrize("link", [ETHERNET, RAW, COOKED, COOKED2])
+@pytest.mark.parametrize("frame", [ipv4(udp()), ipv6(udp())], ids=["ipv4", "ipv6"])
+def test_packets_of_any_length_are_had_or_reported(link: int, frame: bytes) -> None:
+    whole = ethernet(frame, 0x0800 if frame[0] >> 4 == 4 else 0x86DD) if link == ETHERNET else frame
+    for size in range(len(whole)):
+        packets, faults = read(capture(whole[:size], link=link))
+        assert len(packets) + len(faults) <= 1

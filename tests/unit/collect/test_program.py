@@ -16,10 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.support.captures import capture, ipv4, udp
 from tests.support.processes import Program
 from tests.support.vectors import read_vectors
 from tests.support.wire import v9_packet
-from tests.unit.collect.test_pcap import capture, ipv4, udp
 
 from flowexport_mgmt.collect.listen import Endpoint, parse_endpoint
 from flowexport_mgmt.collect.main import main

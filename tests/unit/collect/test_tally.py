@@ -192,3 +192,10 @@ def test_exporters_and_interfaces_are_bounded() -> None:
     assert len(kept.interfaces) == 16_384
     assert tally.name(kept, 16_999) == "#16999"
     assert tally.datagrams == 1_102
+
+
+def test_names_of_interfaces_are_cut() -> None:
+    tally = Tally()
+    record = Record("options", {"scopeInterface": 7, "interfaceName": "x" * 60_000}, 0)
+    tally.receive(1, message("ipfix", record))
+    assert tally.name(next(iter(tally.exporters.values())), 7) == "x" * 64

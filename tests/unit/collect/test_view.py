@@ -58,6 +58,12 @@ def test_it_says_what_it_waits_for_and_for_how_long() -> None:
     assert "waiting for the first datagram on 127.0.0.1:6343, 127.0.0.1:4739  12 s" in picture
 
 
+def test_a_name_is_text_and_neither_markup_nor_orders_to_the_terminal() -> None:
+    tally = Tally()
+    receive(tally, named(7, "[/red]\x1b[2J"), ingress(7, 2_500_000))
+    assert row_of(draw(tally), r"[/red]\x1b[2J")
+
+
 def test_an_interface_has_its_name_rates_and_totals() -> None:
     tally = Tally()
     receive(tally, named(7, "eth0"), ingress(7, 2_500_000))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from flowexport_mgmt.wire.messages import Faults
-from flowexport_mgmt.wire.sessions import Sequence, Sessions, Step, modular
+from flowexport_mgmt.wire.sessions import SESSION_WEIGHT, Sequence, Sessions, Step, modular
 
 
 @dataclass
@@ -14,7 +14,7 @@ class Session:
 
 
 def test_the_least_recently_heard_is_forgotten_when_there_is_too_much() -> None:
-    sessions = Sessions(Session, budget=10)
+    sessions = Sessions(Session, budget=8 + 2 * SESSION_WEIGHT)
     for key, weight in (("a", 3), ("b", 3)):
         sessions.open(key).weight = weight
         sessions.settle(key)
@@ -28,7 +28,7 @@ def test_the_least_recently_heard_is_forgotten_when_there_is_too_much() -> None:
 
 
 def test_one_session_over_the_budget_is_kept_alone() -> None:
-    sessions = Sessions(Session, budget=10)
+    sessions = Sessions(Session, budget=8 + 2 * SESSION_WEIGHT)
     sessions.settle("a") if sessions.open("a") else None
     big = sessions.open("b")
     big.weight = 100
@@ -38,7 +38,7 @@ def test_one_session_over_the_budget_is_kept_alone() -> None:
 
 
 def test_a_session_that_became_lighter_makes_room() -> None:
-    sessions = Sessions(Session, budget=10)
+    sessions = Sessions(Session, budget=8 + 2 * SESSION_WEIGHT)
     first = sessions.open("a")
     first.weight = 9
     sessions.settle("a")
@@ -50,7 +50,7 @@ def test_a_session_that_became_lighter_makes_room() -> None:
 
 
 def test_many_sources_do_not_grow_without_bound() -> None:
-    sessions = Sessions(Session, budget=100)
+    sessions = Sessions(Session, budget=100 * SESSION_WEIGHT)
     for number in range(10_000):
         sessions.open(number)
         sessions.settle(number)

@@ -1,0 +1,21 @@
+"""The decoder of one protocol, with state over several datagrams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tests.fuzz import streams
+
+from flowexport_mgmt.wire import netflow5
+
+
+def seeds() -> Iterable[bytes]:
+    """Give the vectors of the protocol."""
+    return streams.seeds("netflow5")
+
+
+def run(data: bytes) -> None:
+    """Decode a stream."""
+    decoder = netflow5.Decoder()
+    for datagram in streams.split(data):
+        streams.check(decoder.receive(datagram, streams.SOURCE, streams.NOW_NS), len(datagram))
