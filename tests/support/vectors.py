@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 from tests.support.flow_vectors import FLOW_OBJECTS, encode_flow_object
-from tests.support.wire import counter_rows
+from tests.support.wire import counter_rows, ethernet_rows
 
-from flowexport_mgmt.records import UNKNOWN64, CounterBatch, Datagrams
+from flowexport_mgmt.records import ETHERNET_DTYPE, UNKNOWN64, CounterBatch, Datagrams
 from flowexport_mgmt.wire import ipfix, netflow9, sflow5
 from flowexport_mgmt.wire.deltas import counter_deltas
 
@@ -74,6 +74,14 @@ OBJECTS: dict[str, dict[str, Any]] = FLOW_OBJECTS | {
 }
 """What ``make.py`` encodes, by the name of the vector."""
 
+OBJECTS["own-sflow5-ethernet"] = OBJECTS["own-sflow5"] | {
+    "ethernet": [
+        {"ifindex": 2}
+        | {name: 1000 + place for place, name in enumerate(ETHERNET_DTYPE.names or ()) if place}
+        | {"fcs_errors": 2**32 + 17, "sqe_test_errors": UNKNOWN64}
+    ]
+}
+
 
 @dataclass(frozen=True)
 class Vector:
@@ -110,6 +118,7 @@ def encode(source: Mapping[str, Any]) -> Datagrams:
             sequence=source["sequence"],
             uptime_ms=source["uptime-ms"],
             max_size=source["max-size"],
+            ethernet=ethernet_rows(source.get("ethernet", ())),
         )
     protocol = netflow9 if source["protocol"] == "netflow9" else ipfix
     batch = _batch(source, "after", 0)

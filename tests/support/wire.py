@@ -9,7 +9,13 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from flowexport_mgmt.records import COUNTER_DTYPE, UNKNOWN64, CounterBatch, Datagrams
+from flowexport_mgmt.records import (
+    COUNTER_DTYPE,
+    ETHERNET_DTYPE,
+    UNKNOWN64,
+    CounterBatch,
+    Datagrams,
+)
 from flowexport_mgmt.wire.decoder import Decoder
 from flowexport_mgmt.wire.messages import Message, Record
 
@@ -26,6 +32,16 @@ def counter_rows(rows: Iterable[Mapping[str, int]]) -> NDArray[np.void]:
     for place, row in enumerate(listed):
         for name, value in row.items():
             array[place][name] = value
+    return array
+
+
+def ethernet_rows(rows: Iterable[Mapping[str, int]]) -> NDArray[np.void]:
+    """Make rows of ETHERNET_DTYPE; a counter that a row does not name is unknown."""
+    listed = list(rows)
+    array = np.zeros(len(listed), ETHERNET_DTYPE)
+    for made, row in zip(array, listed, strict=True):
+        for name in ETHERNET_DTYPE.names or ():
+            made[name] = row.get(name, UNKNOWN64) if name != "ifindex" else row[name]
     return array
 
 

@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
-from tests.support.wire import counter_rows, counter_strategy, decode, numbered, round_trip
+from tests.support.wire import (
+    counter_rows,
+    counter_strategy,
+    decode,
+    ethernet_rows,
+    numbered,
+    round_trip,
+)
 
 from flowexport_mgmt.errors import EncodeError
 from flowexport_mgmt.records import ETHERNET_DTYPE, UNKNOWN64, Datagrams
@@ -37,16 +43,6 @@ def encode(
         max_size=max_size,
         ethernet=None if ethernet is None else ethernet_rows(ethernet),
     )
-
-
-def ethernet_rows(rows: list[dict[str, int]]) -> NDArray[np.void]:
-    """Make rows of ETHERNET_DTYPE; a counter that a row does not name is unknown."""
-    array = np.zeros(len(rows), ETHERNET_DTYPE)
-    for made, row in zip(array, rows, strict=True):
-        for name in ETHERNET_COLUMNS:
-            made[name] = row.get(name, UNKNOWN64)
-        made["ifindex"] = row["ifindex"]
-    return array
 
 
 def sample(row: dict[str, int]) -> dict[str, Value]:

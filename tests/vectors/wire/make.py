@@ -16,6 +16,7 @@ from typing import Any
 from tests.support.vectors import OBJECTS, encode
 
 from flowexport_mgmt.collect.pcap import read_header, read_packets
+from flowexport_mgmt.wire.sflow5 import encode as sflow5
 
 FOLDER = Path(__file__).parent
 MOST_DATAGRAMS = 4
@@ -73,6 +74,7 @@ NUMBERS = {
     "cflow.notsent_octets": "notSentOctetTotalCount",
     "cflow.sampler_mode": "samplerMode",
     "cflow.sampler_random_interval": "samplerRandomInterval",
+    **{f"sflow_245.{name}": name for name in sflow5.ETHERNET_COUNTERS_DTYPE.names or ()},
     "sflow_245.ifindex": "ifIndex",
     "sflow_245.iftype": "ifType",
     "sflow_245.ifspeed": "ifSpeed",
