@@ -22,6 +22,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "vectors" / "wire"
 _BEFORE = [
     {"ifindex": 1, "iftype": 24, "status": 3, "in_octets": 1000, "in_packets": 10},
     {"ifindex": 2, "iftype": 6, "status": 3, "in_octets": 2**40, "in_packets": 2**33},
+    {"ifindex": 70_001, "iftype": 135, "status": 1, "epoch": 1},
 ]
 _AFTER = [
     {
