@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from flowexport_mgmt.link.netlink import Dump
 from flowexport_mgmt.records import COUNTER_DTYPE, UNKNOWN64, CounterBatch
-from flowexport_mgmt.sources.netlink import Dump
 
 SECOND_NS = 1_000_000_000
 

@@ -228,6 +228,16 @@ class Conntrack(Node, frozen=True, kw_only=True):
     """
 
 
+class Enrichment(Node, frozen=True, kw_only=True):
+    """What is added to flow records and sampled packets before they are exported."""
+
+    fib: bool = True
+    """Whether next hop, prefix lengths and interfaces come from the routes of the kernel where the
+    source of a record does not know them: those of all tables that rules lead to, and those of
+    VRFs.
+    """
+
+
 class FlowExport(Node, frozen=True, kw_only=True):
     """What is exported and to whom. With no further configuration the counters of every interface
     but loopback are exported to each collector.
@@ -236,6 +246,7 @@ class FlowExport(Node, frozen=True, kw_only=True):
     collector: tuple[Collector, ...] = ()
     sampling: Sampling = msgspec.field(default_factory=Sampling)
     conntrack: Conntrack = msgspec.field(default_factory=Conntrack)
+    enrichment: Enrichment = msgspec.field(default_factory=Enrichment)
 
 
 class CollectorStatisticsSendFailure(Node, frozen=True, kw_only=True):
@@ -473,6 +484,50 @@ class ConntrackState(Node, frozen=True, kw_only=True):
     """
 
 
+class EnrichmentKernelRoutes(Node, frozen=True, kw_only=True):
+    """The routes of the kernel as they are followed."""
+
+    oper_status: OperStatus | None = None
+    """How the entity fares."""
+
+    oper_reason: str | None = None
+    """Why oper-status is not 'up', in words an operator can act on."""
+
+    ipv4_routes: int | None = None
+    """IPv4 prefixes in all tables. Units: routes."""
+
+    ipv6_routes: int | None = None
+    """IPv6 prefixes in all tables. Units: routes."""
+
+    updates: int | None = None
+    """Changes of routes, rules and nexthop objects that the kernel told of. Units: messages."""
+
+    resyncs: int | None = None
+    """Times that all tables were read again: after changes that the kernel does not tell each of,
+    such as those that come with an interface that goes down, and after messages were lost.
+    Units: reads.
+    """
+
+    messages_lost: int | None = None
+    """Times that the kernel dropped messages because they were not read fast enough. It does not
+    say how many. Units: losses.
+    """
+
+    last_change: str | None = None
+    """When the routes were last read or changed."""
+
+    discontinuity_time: str | None = None
+    """The latest time at which the counters beside this leaf were zero because the entity started
+    or they were cleared.
+    """
+
+
+class EnrichmentState(Node, frozen=True, kw_only=True):
+    """What is added to flow records and sampled packets before they are exported."""
+
+    kernel_routes: EnrichmentKernelRoutes | None = None
+
+
 class Counters(Node, frozen=True, kw_only=True):
     """The source of the interface counters."""
 
@@ -527,5 +582,6 @@ class FlowExportState(Node, frozen=True, kw_only=True):
     collector: tuple[CollectorState, ...] = ()
     sampling: SamplingState | None = None
     conntrack: ConntrackState | None = None
+    enrichment: EnrichmentState | None = None
     counters: Counters | None = None
     exporter: Exporter | None = None

@@ -28,7 +28,9 @@ _SWAPPED = (
     ("src_as", "dst_as"),
     ("prev_as", "next_as"),
 )
-_ONE_WAY = ("next_hop", "bgp_next_hop", "tos", "tcp_flags", "vlan")  # known of one direction only
+_ONE_WAY = ("bgp_next_hop", "tos", "tcp_flags", "vlan")  # known of one direction only
+_OF_ADDRESSES = {"src": ("src_mask", "src_as", "prev_as"), "dst": ("dst_mask", "dst_as", "next_as")}
+_REVERSE = ("reverse_octets", "reverse_packets", "reverse_next_hop")
 _ICMP = {4: 1, 6: 58}
 _ICMP_ANSWERS = {
     4: ((8, 0), (13, 14), (15, 16), (17, 18)),
@@ -89,6 +91,8 @@ class FlowBatch:
     nat_dst_port: U2 | None = None
     reverse_octets: U8 | None = None
     reverse_packets: U8 | None = None
+    reverse_next_hop: Addresses | None = None
+    """Of biflows, the next hop of the other direction."""
     sampler: U4 | None = None
     sampling_rate: U4 | None = None
 
@@ -132,7 +136,8 @@ def unfold(batch: FlowBatch) -> FlowBatch:
     """
     if batch.reverse_packets is None:
         return batch
-    forward = dataclasses.replace(batch, reverse_octets=None, reverse_packets=None)
+    nothing: dict[str, Any] = dict.fromkeys(_REVERSE)
+    forward = dataclasses.replace(batch, **nothing)
     both = [forward.select(batch.packets > 0), _turn(batch).select(batch.reverse_packets > 0)]
     return concatenate(*both)
 
@@ -166,9 +171,25 @@ def _turn(batch: FlowBatch) -> FlowBatch:
     if batch.icmp is not None:
         is_icmp = batch.protocol == _ICMP[batch.version]
         changes["icmp"] = np.where(is_icmp, _answer(batch.icmp, batch.version), batch.icmp)
-    changes |= {"octets": batch.reverse_octets, "packets": batch.reverse_packets}
-    changes |= dict.fromkeys((*_ONE_WAY, "reverse_octets", "reverse_packets"))
-    return dataclasses.replace(batch, **changes)
+    changes |= {name.removeprefix("reverse_"): getattr(batch, name) for name in _REVERSE}
+    changes |= dict.fromkeys((*_ONE_WAY, *_REVERSE))
+    return _forget_translated(dataclasses.replace(batch, **changes))
+
+
+def _forget_translated(turned: FlowBatch) -> FlowBatch:
+    """Let what was known of an address that is another one this way be unknown."""
+    changes: dict[str, Any] = {}
+    for side, names in _OF_ADDRESSES.items():
+        translated = getattr(turned, f"nat_{side}")
+        if translated is None:
+            continue
+        same = getattr(turned, side) == translated
+        same = same if same.ndim == 1 else same.all(axis=1)
+        for name in names:
+            column = getattr(turned, name)
+            if column is not None:
+                changes[name] = np.where(same, column, 0).astype(column.dtype)
+    return dataclasses.replace(turned, **changes)
 
 
 def _answer(icmp: U2, version: int) -> U2:

@@ -8,6 +8,7 @@ FLOW_EXPORT = "/flow-export"
 COLLECTOR = "/flow-export/collector"
 CONNTRACK = "/flow-export/conntrack"
 COUNTERS = "/flow-export/counters"
+ENRICHMENT = "/flow-export/enrichment"
 SAMPLING = "/flow-export/sampling"
 INTERFACES = "/interfaces"
 

@@ -16,6 +16,7 @@ from flowexport_mgmt.model import flow_export as fe
 from flowexport_mgmt.pipeline import Pipeline, read_clock
 from flowexport_mgmt.runtime.collectors import Collectors
 from flowexport_mgmt.runtime.conntrack import Conntrack
+from flowexport_mgmt.runtime.enrichment import Enrichment
 from flowexport_mgmt.runtime.interfaces import describe_interfaces
 from flowexport_mgmt.runtime.parts import Part, Surroundings, tell_source
 from flowexport_mgmt.runtime.paths import COUNTERS, FLOW_EXPORT, INTERFACES, is_asked
@@ -56,6 +57,7 @@ class Runtime:
         # A commit reaches the collectors before the sources that feed them.
         self._parts: tuple[Part, ...] = (
             self.collectors,
+            Enrichment(surroundings),
             Sampling(surroundings),
             Conntrack(surroundings),
         )

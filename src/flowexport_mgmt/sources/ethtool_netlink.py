@@ -12,8 +12,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from flowexport_mgmt.sources.netlink import DumpSocket, open_netlink
-from flowexport_mgmt.sources.rtattr import iterate_attributes, read_attributes
+from flowexport_mgmt.link.netlink import DumpSocket, open_netlink
+from flowexport_mgmt.wire.rtnetlink.messages import iterate_attributes, read_attributes
 
 _HEADER: Final = 16 + 4  # octets of the netlink header and of the generic one
 _GENERIC: Final = struct.Struct("=BBxx")  # genlmsghdr: command, version

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from flowexport_mgmt.sources.links import Link
 from flowexport_mgmt.sources.sysfs import LinkSettings
+from flowexport_mgmt.wire.rtnetlink.messages import iterate_attributes, read_attributes
 
 BODY: Final = 16
 """Octets of the netlink header, which differs from dump to dump."""
 
 _INFO = struct.Struct("=BxHiII")  # ifinfomsg: family, device type, index, flags, change
-_ATTRIBUTE = struct.Struct("=HH")
 _UINT32 = struct.Struct("=I")
-_TYPE_MASK = 0x3FFF
 
 _ADDRESS, _NAME, _LINK, _STATS, _MASTER, _OPERSTATE = 1, 3, 5, 7, 10, 16
 _LINKINFO, _ALIAS, _STATS64, _PROMISCUITY, _LINK_NETNSID = 18, 20, 23, 30, 37
@@ -98,21 +97,6 @@ def _lower(ifindex: int, kind: str, found: Mapping[int, bytes]) -> int:
         return 0
     lower = _number(found.get(_LINK, b""))
     return 0 if lower == ifindex else lower
-
-
-def iterate_attributes(data: bytes, at: int = 0) -> Iterator[tuple[int, int, int]]:
-    """Yield type, begin and end of the value of each attribute from ``at`` on (netlink(7))."""
-    while at + _ATTRIBUTE.size <= len(data):
-        length, kind = _ATTRIBUTE.unpack_from(data, at)
-        if not _ATTRIBUTE.size <= length <= len(data) - at:
-            return
-        yield kind & _TYPE_MASK, at + _ATTRIBUTE.size, at + length
-        at += (length + 3) & ~3
-
-
-def read_attributes(data: bytes, at: int = 0) -> dict[int, bytes]:
-    """Give the attributes from ``at`` on by type; of several of one type the last."""
-    return {kind: data[begin:end] for kind, begin, end in iterate_attributes(data, at)}
 
 
 def _text(value: bytes) -> str:

@@ -15,8 +15,8 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from flowexport_mgmt.link.netlink import Dump
 from flowexport_mgmt.sources.links import Link
-from flowexport_mgmt.sources.netlink import Dump
 from flowexport_mgmt.sources.rtattr import (
     BODY,
     Layout,

@@ -1,0 +1,83 @@
+"""Enrichment follows the configuration."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+from tests.support.conditions import wait_until
+from tests.support.routes import flows
+from tests.support.runtimes import Plane
+
+from flowexport_mgmt.enrich.kernel_routes import KernelRoutes
+from flowexport_mgmt.link.messages import SourceStateChange
+from flowexport_mgmt.model import flow_export as fe
+from flowexport_mgmt.model.base import OperStatus
+
+
+def routes(plane: Plane) -> fe.EnrichmentKernelRoutes:
+    state = plane.runtime.state(["/flow-export/enrichment"]).flow_export
+    assert state is not None
+    assert state.enrichment is not None
+    assert state.enrichment.kernel_routes is not None
+    return state.enrichment.kernel_routes
+
+
+def commit(plane: Plane, *, fib: bool) -> None:
+    new = fe.FlowExport(enrichment=fe.Enrichment(fib=fib))
+    assert not plane.runtime.prepare(7, new, strict=True)
+    plane.runtime.apply(7)
+
+
+def is_enriched(plane: Plane) -> bool:
+    batch = flows(["127.0.0.1"], ["127.0.0.1"])
+    exchange = plane.runtime._pipeline.exchange
+    seen: list[object] = []
+    exchange.tap(seen.append)
+    exchange.publish(batch)
+    exchange.untap(seen.append)
+    return seen != [batch]
+
+
+def test_routes_are_followed_while_fib_is_true(data_plane: Plane) -> None:
+    commit(data_plane, fib=True)
+    found = wait_until(lambda: (now := routes(data_plane)).oper_status == "up" and now)
+    assert found
+    assert found.ipv4_routes  # loopback has some anywhere
+    assert (found.oper_reason, found.resyncs, found.messages_lost) == (None, 0, 0)
+    assert found.last_change is not None
+    assert is_enriched(data_plane)
+    assert data_plane.events == []  # to have read them at first is no news
+    commit(data_plane, fib=False)
+    assert routes(data_plane) == fe.EnrichmentKernelRoutes(oper_status=OperStatus.DISABLED)
+    assert not is_enriched(data_plane)
+    commit(data_plane, fib=True)
+    wait_until(lambda: routes(data_plane).oper_status == "up")
+
+
+def test_a_commit_elsewhere_does_not_disturb(data_plane: Plane) -> None:
+    commit(data_plane, fib=True)
+    wait_until(lambda: routes(data_plane).oper_status == "up")
+    since = routes(data_plane).discontinuity_time
+    commit(data_plane, fib=True)
+    assert routes(data_plane).discontinuity_time == since
+    new = fe.FlowExport(enrichment=fe.Enrichment(fib=False))
+    assert not data_plane.runtime.prepare(8, new, strict=True)
+    data_plane.runtime.abort(8)
+    assert routes(data_plane).oper_status == "up"
+
+
+def test_a_kernel_that_refuses_is_asked_again(
+    data_plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(KernelRoutes, "read", refuse)
+        commit(data_plane, fib=True)
+        wait_until(lambda: routes(data_plane).oper_reason == "rtnetlink: Operation not permitted")
+        assert not is_enriched(data_plane)
+    wait_until(lambda: routes(data_plane).oper_status == "up")
+    told = [event for event in data_plane.events if isinstance(event, SourceStateChange)]
+    assert [(event.name, event.oper_status) for event in told] == [("fib", "down"), ("fib", "up")]
