@@ -44,10 +44,16 @@ _STANDARD_MODULES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("notifications", ()),
     ("nc-notifications", ()),
     ("ietf-netconf-notifications", ()),
+    ("ietf-subscribed-notifications", ("encode-xml", "replay", "subtree", "xpath")),
+    ("ietf-yang-push", ("on-change",)),
 )
 
 _RESPELLED: Mapping[str, tuple[tuple[str, str], ...]] = {
     "ietf-interfaces": ((r"container interfaces \{", "\\g<0> config true;"),),
+    "ietf-subscribed-notifications": (
+        (r"container subscriptions \{", "\\g<0> config true;"),
+        (r"type leafref \{\s*path \"/ni:[^}]*\}", "type string;"),
+    ),
 }
 
 _INTERNAL = frozenset(("yang", "ietf-yang-schema-mount"))

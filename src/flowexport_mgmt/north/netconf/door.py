@@ -27,6 +27,8 @@ from flowexport_mgmt.north.netconf.entrance import Entrance
 from flowexport_mgmt.north.netconf.hello import capabilities
 from flowexport_mgmt.north.netconf.monitoring import Monitoring
 from flowexport_mgmt.north.netconf.notifications.service import Subscriptions
+from flowexport_mgmt.north.netconf.notifications.state import SubscriptionState
+from flowexport_mgmt.north.netconf.reading import Reader
 from flowexport_mgmt.north.netconf.refusals import Refusals
 from flowexport_mgmt.north.netconf.sessions import Sessions
 from flowexport_mgmt.north.netconf.ssh import SshServer
@@ -80,8 +82,11 @@ class NetconfDoor:
         modules = datastore.schema.modules
         named = capabilities(modules, datastore.schema.content_id)
         statistics = Statistics(started=_now())
-        self._subscriptions = Subscriptions(datastore)
-        self._sessions = Sessions(datastore, statistics, named, self._subscriptions)
+        reader = Reader(datastore)
+        self._subscriptions = Subscriptions(datastore, reader)
+        self._sessions = Sessions(
+            datastore, statistics, named, reader=reader, subscriptions=self._subscriptions
+        )
         self._monitoring = Monitoring(datastore, statistics, named, modules)
         self._entrance = Entrance(self._sessions)
         ssh = SshServer(self._sessions, self._entrance)
@@ -106,7 +111,9 @@ class NetconfDoor:
         self._datastore.register(self)
         self._datastore.register_state(self)
         self._datastore.register_state(self._monitoring)
-        self._datastore.register_state(self._subscriptions)
+        self._datastore.register_state(
+            SubscriptionState(self._subscriptions, self._datastore.schema.namespaces)
+        )
 
     async def open_local(self) -> None:
         """Accept sessions on the Unix socket.

@@ -10,7 +10,7 @@ from flowexport_mgmt.datastore import Datastore, Session
 from flowexport_mgmt.errors import ErrorTag, ErrorType, Fault, ManagementError
 from flowexport_mgmt.north.netconf import commits, documents, names, nmda, operations, parameters
 from flowexport_mgmt.north.netconf.calls import Call, OperationRow
-from flowexport_mgmt.north.netconf.notifications import legacy
+from flowexport_mgmt.north.netconf.notifications import dynamic, legacy
 from flowexport_mgmt.north.netconf.notifications.client import Client
 from flowexport_mgmt.north.netconf.notifications.service import Subscriptions
 from flowexport_mgmt.north.netconf.reading import Reader
@@ -26,6 +26,7 @@ _OPERATIONS: Final = {
     **commits.OPERATIONS,
     **nmda.OPERATIONS,
     **legacy.OPERATIONS,
+    **dynamic.OPERATIONS,
 }
 
 
@@ -46,11 +47,15 @@ class Engine:
     """Answers the messages of any number of sessions."""
 
     def __init__(
-        self, datastore: Datastore, statistics: Statistics, subscriptions: Subscriptions
+        self,
+        datastore: Datastore,
+        statistics: Statistics,
+        reader: Reader,
+        subscriptions: Subscriptions,
     ) -> None:
         self._datastore = datastore
         self._subscriptions = subscriptions
-        self._reader = Reader(datastore)
+        self._reader = reader
         self._statistics = statistics
 
     def is_subscribed(self, session: Session) -> bool:

@@ -11,7 +11,7 @@ import contextlib
 import itertools
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
@@ -24,7 +24,7 @@ from flowexport_mgmt.north.netconf.selection import Selection, select_subtrees
 from flowexport_mgmt.north.netconf.xpath import Expression, ExpressionError
 from flowexport_mgmt.north.netconf.xpath_worker import HEADER, Request, Result
 
-BUDGET: Final = 2.0
+BUDGET: Final = 1.0
 """Seconds of processor time for one evaluation."""
 
 _PATIENCE: Final = 30.0
@@ -147,6 +147,10 @@ class XPathFilter:
         except ExpressionError as error:
             raise blame(str(error)) from error
         self.paths = self._expression.paths
+
+    def in_modules(self, modules: Mapping[str, str]) -> str | None:
+        """Write the expression with module names; None where a prefix stands for no module."""
+        return self._expression.in_modules(modules)
 
     async def select(self, document: Printed, evaluator: Evaluator) -> Selection | None:
         """Choose among the top nodes of a document; None chooses everything.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
 from typing import Final
 
@@ -63,18 +64,18 @@ def subtree(element: etree._Element) -> Filter:
     return SubtreeFilter(element)
 
 
-def xpath(element: etree._Element) -> Filter:
+def xpath(element: etree._Element, blame: Callable[[str], ManagementError] | None = None) -> Filter:
     """Read an XPath filter that stands in an element.
 
     Raises:
-        ManagementError: ``invalid-value`` for a bad expression.
+        ManagementError: ``invalid-value``, or what ``blame`` makes of it, for a bad expression.
     """
     name = names.local_name(str(element.tag))
 
-    def blame(reason: str) -> ManagementError:
+    def invalid(reason: str) -> ManagementError:
         return fault(ErrorTag.INVALID_VALUE, f"{name}: {reason}", element=name)
 
-    return XPathFilter(text(element), _prefixes(element), blame)
+    return XPathFilter(text(element), _prefixes(element), blame or invalid)
 
 
 async def check_filter(chosen: Filter | None, evaluator: Evaluator) -> None:

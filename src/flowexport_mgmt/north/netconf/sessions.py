@@ -10,6 +10,7 @@ from flowexport_mgmt.datastore import Datastore
 from flowexport_mgmt.north.netconf.engine import Engine
 from flowexport_mgmt.north.netconf.notifications.service import Subscriptions
 from flowexport_mgmt.north.netconf.peer import Peer
+from flowexport_mgmt.north.netconf.reading import Reader
 from flowexport_mgmt.north.netconf.refusals import Reason, Refusals
 from flowexport_mgmt.north.netconf.statistics import Statistics
 from flowexport_mgmt.north.netconf.transport import Transport
@@ -31,11 +32,13 @@ class Sessions:
         datastore: Datastore,
         statistics: Statistics,
         capabilities: Sequence[str],
+        *,
+        reader: Reader,
         subscriptions: Subscriptions,
     ) -> None:
         self._datastore = datastore
         self._statistics = statistics
-        self._engine = Engine(datastore, statistics, subscriptions)
+        self._engine = Engine(datastore, statistics, reader, subscriptions)
         self._subscriptions = subscriptions
         self._capabilities = capabilities
         self._peers: set[Peer] = set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -49,6 +49,7 @@ class Shape:
 
     ``config``: only configuration (True) or only state (False). ``depth``: levels from each chosen
     node on, itself counted; 0 for all. ``tags``: leave the tags of default values in.
+    ``only``: which nodes are wanted for themselves.
     """
 
     config: bool | None = None
@@ -56,6 +57,7 @@ class Shape:
     origins: OriginFilter | None = None
     with_origin: bool = False
     tags: bool = False
+    only: Callable[[SchemaNode], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,8 @@ class _Shaper:
     def _wants(self, schema: SchemaNode, origin: Origin | None) -> bool:
         """Tell whether a node is wanted for itself, not only for what is below it."""
         if self._shape.config not in (None, schema.config):
+            return False
+        if self._shape.only is not None and not self._shape.only(schema):
             return False
         if self._shape.origins is None or not schema.config:
             return True

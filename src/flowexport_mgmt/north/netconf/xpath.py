@@ -71,6 +71,24 @@ class Expression:
         except etree.XPathSyntaxError as error:
             raise ExpressionError(str(error)) from error
 
+    def in_modules(self, modules: Mapping[str, str]) -> str | None:
+        """Write it with module names for prefixes; ``modules`` gives them by namespace.
+
+        Returns:
+            None where a prefix stands for no module.
+        """
+        parts = []
+        for text in _TOKEN.findall(self.text):
+            prefix, colon, name = text.partition(":")
+            if not colon or not name or text[0] in "\"'":
+                parts.append(text)
+                continue
+            module = modules.get(self.prefixes.get(prefix, ""))
+            if module is None:
+                return None
+            parts.append(f"{module}:{name}")
+        return " ".join(parts)
+
     def evaluate(self, data: etree._Element) -> list[etree._Element] | bool:
         """Evaluate against the children of ``data``.
 

@@ -1,0 +1,235 @@
+"""Subscriptions to the contents of a datastore (RFC 8641)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from xml.sax.saxutils import escape
+
+from lxml import etree
+
+from flowexport_mgmt.errors import ManagementError
+from flowexport_mgmt.north.netconf import names
+from flowexport_mgmt.north.netconf.notifications.client import Client
+from flowexport_mgmt.north.netconf.notifications.difference import Edit, difference
+from flowexport_mgmt.north.netconf.notifications.lifecycle import Style, Subscription
+from flowexport_mgmt.north.netconf.notifications.notifiable import is_notifiable
+from flowexport_mgmt.north.netconf.notifications.records import Record, now
+from flowexport_mgmt.north.netconf.notifications.snapshots import Snapshots
+from flowexport_mgmt.north.netconf.notifications.stream import Stream
+from flowexport_mgmt.north.netconf.reading import Filter, print_all
+from flowexport_mgmt.north.netconf.shaping import Shape, shaped
+from flowexport_mgmt.observe.log import LimitedLogger
+from flowexport_mgmt.schema.nodes import SchemaNode
+
+_log = LimitedLogger(logging.getLogger(__name__))
+
+OPERATIONAL: Final = "operational"
+_COMMIT: Final = "ietf-netconf-notifications:netconf-config-change"
+
+
+@dataclass(frozen=True, slots=True)
+class Periodic:
+    """Everything every ``period`` centiseconds, counted from ``anchor`` or from now on."""
+
+    period: int
+    anchor: datetime | None = None
+
+    @property
+    def seconds(self) -> float:
+        """The period in seconds."""
+        return self.period / 100
+
+    def first(self, time: datetime) -> float:
+        """Give the seconds from a time to the first update after it."""
+        if self.anchor is None:
+            return 0
+        return (self.anchor - time).total_seconds() % self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class OnChange:
+    """What changed, at most every ``dampening`` centiseconds; everything first with ``sync``.
+
+    Kinds of changes in ``excluded`` are not told.
+    """
+
+    dampening: int = 0
+    sync: bool = True
+    excluded: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What of which datastore is wanted."""
+
+    datastore: str
+    chosen: Filter | None = None
+
+
+class PushSubscription(Subscription):
+    """Sends the selection, or what changed of it.
+
+    A client that does not read gets fewer updates, each with the contents of its time: nothing
+    waits for it but the one that is being sent.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        number: int,
+        style: Style,
+        selection: Selection,
+        trigger: Periodic | OnChange,
+        stop: datetime | None,
+        stream: Stream,
+        snapshots: Snapshots,
+        schemas: Mapping[str, SchemaNode],
+        on_end: Callable[[], None],
+    ) -> None:
+        super().__init__(client, style, stop, on_end)
+        self.selection = selection
+        self.trigger = trigger
+        self._number = number
+        self._stream = stream
+        self._snapshots = snapshots
+        self._schemas = schemas
+        self._wake = asyncio.Event()
+        self._whole = isinstance(trigger, OnChange) and trigger.sync
+        self._last = etree.Element("data")
+        self._patches = 0
+
+    def listen(self) -> None:
+        """Take note of changes."""
+        if isinstance(self.trigger, OnChange):
+            self._stream.listen(self, self._note)
+
+    def unlisten(self) -> None:
+        """Take note of nothing more."""
+        self._stream.forget(self)
+
+    def modify(
+        self, selection: Selection, trigger: Periodic | OnChange, stop: datetime | None
+    ) -> None:
+        """Go on with another selection, period or dampening."""
+        self.selection = selection
+        self.trigger = trigger
+        self.stop_at(stop)
+        self.resync()
+
+    def resync(self) -> None:
+        """Send the whole selection once more."""
+        self._whole = True
+        self._wake.set()
+
+    def _note(self, record: Record) -> None:
+        if self.selection.datastore == OPERATIONAL or record.name == _COMMIT:
+            self._wake.set()
+
+    async def prepare(self) -> None:
+        """Look at what there is, to know what changes."""
+        if isinstance(self.trigger, OnChange) and not self._whole:
+            self._last = await self._contents()
+
+    async def run(self) -> None:
+        """Send updates."""
+        try:
+            while True:
+                if isinstance(self.trigger, Periodic):
+                    await self._send_periodically(self.trigger)
+                else:
+                    await self._send_update(self.trigger)
+        except ManagementError as error:
+            who = self.client.session
+            _log.log(logging.WARNING, who.user, "a filter of session %d: %s", who.id, error)
+            self.terminate("filter-unavailable")
+
+    async def _send_periodically(self, trigger: Periodic) -> None:
+        """Send everything at each tick until the terms change; ticks that are missed are left."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + trigger.first(now())
+        self._wake.clear()
+        while not await self._woken_by(due):
+            await self._send_all(await self._contents())
+            late = max(loop.time() - due, 0)
+            due += trigger.seconds * (1 + late // trigger.seconds)
+
+    async def _woken_by(self, due: float) -> bool:
+        """Wait until a time of the event loop; True when the terms changed before."""
+        try:
+            async with asyncio.timeout_at(due):
+                await self._wake.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _send_update(self, trigger: OnChange) -> None:
+        """Wait for a change, send it, and keep still for a while."""
+        if not self._whole:
+            await self._wake.wait()
+        self._wake.clear()
+        if self._whole:
+            self._whole = False
+            self._last = await self._contents()
+            await self._send_all(self._last)
+        else:
+            await self._send_changes(trigger, await self._contents())
+        await asyncio.sleep(trigger.dampening / 100)
+
+    async def _contents(self) -> etree._Element:
+        """Give the selection as it is now."""
+        chosen = self.selection.chosen
+        paths = ("/",) if chosen is None else tuple(chosen.paths)
+        document = await self._snapshots.take(self.selection.datastore, paths)
+        selected = await self._snapshots.select(document, chosen)
+        shape = Shape(only=is_notifiable) if isinstance(self.trigger, OnChange) else Shape()
+        data = etree.Element("data")
+        data.extend(shaped(document.data, selected, shape, self._schemas))
+        return data
+
+    async def _send_all(self, data: etree._Element) -> None:
+        contents = b"<datastore-contents>%b</datastore-contents>" % print_all(data)
+        await self._send("push-update", contents)
+
+    async def _send_changes(self, trigger: OnChange, data: etree._Element) -> None:
+        edits = difference(self._last, data, self._schemas)
+        self._last = data
+        told = [edit for edit in edits if edit.operation not in trigger.excluded]
+        self.excluded += bool(edits) and not told
+        if told:
+            patch = _patch(self._patches, told)
+            self._patches += 1
+            await self._send("push-change-update", patch)
+
+    async def _send(self, name: str, content: bytes) -> None:
+        xml = b'<%b xmlns="%b"><id>%d</id>%b</%b>'
+        tag = name.encode()
+        await self.tell(xml % (tag, names.PUSH.encode(), self._number, content, tag))
+        self.sent += 1
+
+
+def _patch(number: int, edits: list[Edit]) -> bytes:
+    written = b"".join(_edit(count, edit) for count, edit in enumerate(edits, 1))
+    return (
+        b"<datastore-changes><yang-patch><patch-id>%d</patch-id>%b</yang-patch>"
+        b"</datastore-changes>" % (number, written)
+    )
+
+
+def _edit(count: int, edit: Edit) -> bytes:
+    parts = [
+        f"<edit><edit-id>{count}</edit-id><operation>{edit.operation}</operation>"
+        f"<target>{escape(edit.target)}</target>".encode()
+    ]
+    if edit.point:
+        parts.append(f"<point>{escape(edit.point)}</point>".encode())
+    if edit.where:
+        parts.append(f"<where>{edit.where}</where>".encode())
+    if edit.value is not None:
+        parts.append(b"<value>%b</value>" % print_all([edit.value]))
+    return b"".join([*parts, b"</edit>"])
