@@ -61,6 +61,13 @@ def named(page: Path) -> str:
 EXECUTABLE = [page for page in PAGES if any(b.language == EXECUTED for b in blocks(page))]
 
 
+@pytest.mark.parametrize("page", EXECUTABLE, ids=named)
+def test_a_page_waits_for_nothing_without_end(page: Path) -> None:
+    lines = [line for b in blocks(page) if b.language == EXECUTED for line in b.text.splitlines()]
+    loops = [line for line in lines if re.match(r"\s*(until|while) ", line)]
+    assert loops == []
+
+
 @pytest.fixture
 def home() -> Iterator[Path]:
     """A short path: sockets are made below it."""
