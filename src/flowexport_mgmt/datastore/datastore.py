@@ -7,6 +7,7 @@ from pathlib import Path
 
 from flowexport_mgmt.datastore.candidate import LogEntry
 from flowexport_mgmt.datastore.candidates import Candidates, Source, whole
+from flowexport_mgmt.datastore.cleartext import hash_cleartext
 from flowexport_mgmt.datastore.clock import Clock
 from flowexport_mgmt.datastore.commits import Commits
 from flowexport_mgmt.datastore.components import Component, StateProvider, StateSnapshot
@@ -229,7 +230,7 @@ class Datastore:
         self, session: Session, target: Store, edits: Sequence[EditNode], options: EditOptions
     ) -> None:
         """Edit the candidate, or running as a transaction of its own (RFC 6241, section 7.2)."""
-        entry = LogEntry(tuple(edits), options.default_operation)
+        entry = LogEntry(await hash_cleartext(edits), options.default_operation)
         if target is Store.RUNNING:
             await self._commits.write_running(session, entry, options.test_option)
             return
@@ -243,6 +244,8 @@ class Datastore:
             raise ManagementError.single(
                 ErrorTag.INVALID_VALUE, f"{target} is both source and target"
             )
+        if not isinstance(source, Store):
+            source = await hash_cleartext(source)
         if source is Store.CANDIDATE:
             await self._commits.copy_candidate(session)
         elif target is Store.RUNNING:

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 from lxml import etree
 
+from flowexport_mgmt.datastore.cleartext import hash_cleartext_now
 from flowexport_mgmt.datastore.engine import make, plan_whole
 from flowexport_mgmt.datastore.validation import Valid, validate
 from flowexport_mgmt.errors import ErrorTag, ErrorType, Fault, ManagementError
@@ -47,8 +48,10 @@ def read_document(
     if len(data) > LIMIT:
         raise _malformed(f"larger than {LIMIT} octets")
     if data.lstrip()[:1] == b"<":
-        return edits_from_xml(schema, _parse_xml(data), operations=False)
-    return edits_from_json(schema, _configuration_in(data))
+        edits = edits_from_xml(schema, _parse_xml(data), operations=False)
+    else:
+        edits = edits_from_json(schema, _configuration_in(data))
+    return hash_cleartext_now(edits)
 
 
 def valid_configuration(schema: SchemaContext, edits: tuple[EditNode, ...]) -> Valid:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from flowexport_mgmt.credentials.passwords import is_cleartext, refusal
 from flowexport_mgmt.datastore.public_keys import PublicKeyError, read_public_key
 from flowexport_mgmt.errors import ErrorTag, Fault
 from flowexport_mgmt.model.configuration import Configuration
@@ -28,7 +29,8 @@ def check_rules(configuration: Configuration) -> list[Fault]:
     if configuration.flow_export is not None:
         faults += _check_groups(configuration.flow_export.sampling)
     faults += _check_doors(configuration.server)
-    faults += [fault for user in configuration.server.user for fault in _check_keys(user)]
+    for user in configuration.server.user:
+        faults += [*_check_keys(user), *_check_password(user)]
     return faults
 
 
@@ -148,20 +150,31 @@ def _overlap(one: str, other: str) -> bool:
     return one == other or bool({one, other} & _UNSPECIFIED)
 
 
-# -- keys
+# -- users
+
+
+def _user(user: User, leaf: str) -> str:
+    return f"/fxs:server/fxs:user[fxs:name={quote(user.name)}]/fxs:{leaf}"
+
+
+def _check_password(user: User) -> Iterator[Fault]:
+    stored = user.password_hash
+    if stored is None or is_cleartext(stored):
+        return
+    reason = refusal(stored)
+    if reason:
+        path = _user(user, "password-hash")
+        yield Fault(tag=ErrorTag.INVALID_VALUE, message=reason, path=path)
 
 
 def _check_keys(user: User) -> Iterator[Fault]:
     seen: set[bytes] = set()
     for line in user.authorized_key:
-        path = (
-            f"/fxs:server/fxs:user[fxs:name={quote(user.name)}]/fxs:authorized-key[.={quote(line)}]"
-        )
+        path = _user(user, f"authorized-key[.={quote(line)}]")
         try:
             blob = read_public_key(line)
         except PublicKeyError as error:
-            fault = _refuse(path, str(error))
-            yield Fault(tag=ErrorTag.INVALID_VALUE, message=fault.message, path=path)
+            yield Fault(tag=ErrorTag.INVALID_VALUE, message=str(error), path=path)
             continue
         if blob in seen:
             yield _refuse(path, "the same key is given twice", "data-not-unique")

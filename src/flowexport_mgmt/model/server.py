@@ -192,6 +192,12 @@ class User(Node, frozen=True, kw_only=True):
     authorized_key: tuple[str, ...] = ()
     """An OpenSSH public key, as one line of an authorized_keys file without options."""
 
+    password_hash: str | None = None
+    """The hash of the password that the user may log in with over SSH, by SHA-512 or SHA-256 with
+    1000 to 1000000 rounds. Clear text after $0$ is hashed as soon as it is received. When no
+    user has a hash, passwords are not asked for.
+    """
+
 
 class Logging(Node, frozen=True, kw_only=True):
     """The log on standard error."""

@@ -34,6 +34,7 @@ _SECRETS = (
         r"()-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
     ),
     re.compile(r"()(?<![\w$])\$(?:1|2[abxy]|5|6|y)\$[./0-9A-Za-z$=,]+"),
+    re.compile(r"()(?<![\w$])\$0\$[^\s\"'<,;]+"),
     re.compile(r"(?i)(password(?:-hash)?[\"']?\s*[=:]\s*[\"']?)[^\s\"',;]+"),
 )
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {

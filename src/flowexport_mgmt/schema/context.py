@@ -41,6 +41,7 @@ _STANDARD_MODULES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("ietf-origin", ()),
     ("ietf-netconf-nmda", ("origin", "with-defaults")),
     ("ietf-x509-cert-to-name", ()),
+    ("iana-crypt-hash", ("crypt-hash-sha-256", "crypt-hash-sha-512")),
     ("notifications", ()),
     ("nc-notifications", ()),
     ("ietf-netconf-notifications", ()),

@@ -14,6 +14,7 @@ from flowexport_mgmt.north.acceptor import Acceptor
 from flowexport_mgmt.north.listener import Stop
 from flowexport_mgmt.north.netconf.entrance import Arrival, Entrance
 from flowexport_mgmt.north.netconf.keys import UserKeys
+from flowexport_mgmt.north.netconf.passwords import Passwords
 from flowexport_mgmt.north.netconf.refusals import Reason
 from flowexport_mgmt.north.netconf.sessions import Sessions
 from flowexport_mgmt.north.netconf.ssh_channel import open_channel
@@ -31,8 +32,11 @@ _MACS: Final = (
 )
 _SIGNATURES: Final = "ssh-ed25519,sk-*@openssh.com,ecdsa-sha2-nistp*,rsa-sha2-512,rsa-sha2-256"
 
-_MAX_ATTEMPTS: Final = 20
+_MAX_KEYS: Final = 20
 """Keys that a client may offer before it is disconnected: an agent may hold a few."""
+
+_MAX_PASSWORDS: Final = 3
+"""Passwords that a client may try before it is disconnected."""
 
 _KEEPALIVE: Final = 30
 _KEEPALIVES_LOST: Final = 3
@@ -42,14 +46,16 @@ _MAX_CHANNELS: Final = 8
 
 
 class SshServer:
-    """Logs clients in by public key and gives each ``netconf`` subsystem a session.
+    """Logs clients in by public key, or by password where users have one.
 
-    ``keys`` may be replaced at any time; it counts for the logins after that.
+    Each ``netconf`` subsystem is given a session. ``keys`` may be replaced at any time; it counts
+    for the logins after that.
     """
 
     def __init__(self, sessions: Sessions, entrance: Entrance) -> None:
         self.sessions = sessions
         self.keys: UserKeys = {}
+        self.passwords = Passwords()
         self._entrance = entrance
         self._options: asyncssh.SSHServerConnectionOptions | None = None
         self._connections: set[asyncssh.SSHServerConnection] = set()
@@ -67,8 +73,8 @@ class SshServer:
             signature_algs=_SIGNATURES,
             compression_algs=None,
             public_key_auth=True,
-            password_auth=False,
-            kbdint_auth=False,
+            password_auth=True,  # where `_Login` says so
+            kbdint_auth=True,
             host_based_auth=False,
             gss_host=None,
             allow_pty=False,
@@ -86,6 +92,7 @@ class SshServer:
 
     async def stop(self) -> None:
         """Close every connection."""
+        self.passwords.stop()
         connections = list(self._connections)
         for connection in connections:
             connection.close()
@@ -148,7 +155,8 @@ class _Login(asyncssh.SSHServer):
         self._connection: asyncssh.SSHServerConnection
         self._arrival: Arrival
         self._logged_in = False
-        self._attempts = 0
+        self._keys_tried = 0
+        self._passwords_tried = 0
         self._channels = 0
         self._opened = 0
         self._timer = asyncio.get_running_loop().call_at(self.hello_by, self._late)
@@ -163,7 +171,7 @@ class _Login(asyncssh.SSHServer):
 
     def connection_lost(self, _: Exception | None) -> None:
         self._timer.cancel()
-        if not self._logged_in and self._attempts:
+        if not self._logged_in and self._keys_tried and not self._passwords_tried:
             self._arrival.failed()
         self._arrival.gone()
         self._server.disconnected(self._connection, was_logged_in=self._logged_in)
@@ -176,13 +184,28 @@ class _Login(asyncssh.SSHServer):
         return True
 
     def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        self._attempts += 1
-        if self._attempts > _MAX_ATTEMPTS:
-            self._connection.disconnect(
-                asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "too many keys"
-            )
+        self._keys_tried += 1
+        if self._keys_tried > _MAX_KEYS:
+            self._send_away("too many keys")
             return False
         return key.public_data in self._server.keys.get(username, frozenset())
+
+    def password_auth_supported(self) -> bool:
+        return self._server.passwords.are_used
+
+    async def validate_password(self, username: str, password: str) -> bool:
+        """Try a password; asyncssh asks here for keyboard-interactive too."""
+        self._passwords_tried += 1
+        if self._passwords_tried > _MAX_PASSWORDS:
+            self._send_away("too many passwords")
+            return False
+        is_right = await self._server.passwords.verify(username, password)
+        if not is_right:
+            self._arrival.failed()
+        return is_right
+
+    def _send_away(self, reason: str) -> None:
+        self._connection.disconnect(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, reason)
 
     def auth_completed(self) -> None:
         self._arrival.logged_in()

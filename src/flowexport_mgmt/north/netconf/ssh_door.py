@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,7 +14,7 @@ from flowexport_mgmt.datastore import Refusal
 from flowexport_mgmt.link import messages
 from flowexport_mgmt.link.broker import Broker, TcpEndpoint
 from flowexport_mgmt.model.base import OperStatus
-from flowexport_mgmt.model.server import NetconfCallHomeTransport, NetconfSshState, Server
+from flowexport_mgmt.model.server import NetconfCallHomeTransport, NetconfSshState, Server, User
 from flowexport_mgmt.north.listener import RETRY_AFTER, Listener
 from flowexport_mgmt.north.netconf.keys import (
     HostKeyError,
@@ -33,6 +34,7 @@ _SSH: Final = "/fxs:server/fxs:netconf/fxs:ssh"
 class _Plan:
     """What the server will use after the commit that is being prepared."""
 
+    users: Sequence[User]
     user_keys: UserKeys
     host_key: asyncssh.SSHKey | None
     reason: str = ""
@@ -78,6 +80,7 @@ class SshDoor:
         plan, self._next = self._next, None
         if plan is not None:
             self._server.keys = plan.user_keys
+            self._server.passwords.use(plan.users)
             self._use_host_key(plan.host_key)
             self._use_reason(plan.reason)
         await self._listener.apply()
@@ -111,15 +114,15 @@ class SshDoor:
 
     def _plan(self, old: Server | None, new: Server) -> _Plan:
         """Read what the new configuration needs; a host key in use is read anew only on reload."""
-        users, key = read_user_keys(new.user), self._host_key
+        keys, key = read_user_keys(new.user), self._host_key
         calls = (entry.transport is NetconfCallHomeTransport.SSH for entry in new.netconf.call_home)
         is_needed = new.netconf.ssh.enabled or any(calls)
         if not is_needed or (key is not None and old is not None and not self._reason):
-            return _Plan(users, key)
+            return _Plan(new.user, keys, key)
         try:
-            return _Plan(users, load_host_key(self._state_folder))
+            return _Plan(new.user, keys, load_host_key(self._state_folder))
         except HostKeyError as error:
-            return _Plan(users, key, str(error))
+            return _Plan(new.user, keys, key, str(error))
 
     def _use_host_key(self, key: asyncssh.SSHKey | None) -> None:
         if key is not None and key is not self._host_key:

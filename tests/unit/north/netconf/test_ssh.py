@@ -12,11 +12,12 @@ import pytest
 from ncclient import manager
 from ncclient.operations import RPCError
 from tests.support.conditions import until
-from tests.support.netconf_client import BASE, FE, FXS, hello, rpc
+from tests.support.netconf_client import BASE, FE, FXS, RawClient, hello, rpc
 from tests.support.netconf_server import HOST, Server, running_server
 from tests.support.ports import free_port
 
 from flowexport_mgmt.model.base import OperStatus
+from flowexport_mgmt.north.netconf import passwords
 from flowexport_mgmt.north.netconf.refusals import Reason
 from flowexport_mgmt.wire.netconf import END_OF_MESSAGE, Framing, encode
 
@@ -55,17 +56,16 @@ async def ssh_state(server: Server) -> tuple[OperStatus | None, str | None]:
 
 
 def netconf_client(server: Server, **options: object) -> manager.Manager:
-    return manager.connect_ssh(
-        HOST,
-        port=server.port,
-        username="ann",
-        key_filename=server.key_file,
-        hostkey_verify=False,
-        allow_agent=False,
-        look_for_keys=False,
-        timeout=20,
-        **options,
-    )
+    settings: dict[str, object] = {
+        "port": server.port,
+        "username": "ann",
+        "key_filename": server.key_file,
+        "hostkey_verify": False,
+        "allow_agent": False,
+        "look_for_keys": False,
+        "timeout": 20,
+    }
+    return manager.connect_ssh(HOST, **(settings | options))
 
 
 def talk(server: Server) -> tuple[bool, str, str]:
@@ -368,6 +368,120 @@ async def test_a_client_that_tries_many_keys_is_sent_away(server: Server) -> Non
     keys = [asyncssh.generate_private_key("ssh-ed25519") for _ in range(30)]
     with pytest.raises(asyncssh.DisconnectError, match="too many keys"):
         await connect(server, client_keys=keys)
+
+
+# -- passwords
+
+PASSWORD = "Tr0ub4dor"
+
+
+def user(name: str, inner: str) -> str:
+    return (
+        "<edit-config><target><running/></target><config>"
+        f'<server xmlns="{FXS}"><user><name>{name}</name>{inner}</user></server>'
+        "</config></edit-config>"
+    )
+
+
+async def with_password(server: Server, name: str = "ann") -> RawClient:
+    local = await server.client()
+    await local.ok(user(name, f"<password-hash>$0${PASSWORD}</password-hash>"))
+    return local
+
+
+async def methods(server: Server) -> set[str]:
+    """Ask which methods a stranger is offered."""
+    return set(await asyncssh.get_server_auth_methods(HOST, server.port, username="ann"))
+
+
+async def test_a_password_opens_exactly_where_it_is_set(server: Server) -> None:
+    assert await methods(server) == {"publickey"}
+    local = await with_password(server)
+    assert await methods(server) == {"publickey", "password", "keyboard-interactive"}
+    for way in ("password", "keyboard-interactive"):
+        settings = {"client_keys": None, "password": PASSWORD, "preferred_auth": way}
+        connection = await connect(server, **settings)
+        connection.close()
+        for wrong in ({"password": "wrong"}, {"username": "eve"}, {"password": ""}):
+            with pytest.raises(asyncssh.PermissionDenied):
+                await connect(server, **(settings | wrong))
+    (await connect(server)).close()  # the key is as good as before
+    await local.ok(
+        "<edit-config><target><running/></target><config>"
+        f'<server xmlns="{FXS}" xmlns:nc="{BASE}"><user><name>ann</name>'
+        '<password-hash nc:operation="delete"/></user></server></config></edit-config>'
+    )
+    assert await methods(server) == {"publickey"}
+
+
+async def test_ncclient_logs_in_with_a_password(server: Server) -> None:
+    await with_password(server)
+
+    def log_in() -> str:
+        settings = {"key_filename": None, "password": PASSWORD}
+        with netconf_client(server, **settings) as client:
+            return str(client.session_id)
+
+    assert await asyncio.to_thread(log_in)
+
+
+async def test_failed_passwords_are_counted_and_bounded(tmp_path: Path) -> None:
+    more = "<max-failed-logins>4</max-failed-logins>"
+    async with running_server(tmp_path, more=more) as server:
+        await with_password(server)
+        settings = {"client_keys": None, "password": "wrong", "preferred_auth": "password"}
+        for _ in range(4):
+            with pytest.raises(asyncssh.PermissionDenied):
+                await connect(server, **settings)
+        with pytest.raises((OSError, asyncssh.Error)):
+            await connect(server, **(settings | {"password": PASSWORD}))
+        assert server.refusals[Reason.FAILED_LOGIN] == 4
+        assert server.refusals[Reason.BLOCKED_SOURCE] == 1
+
+
+async def test_three_passwords_are_the_most_of_a_connection(server: Server) -> None:
+    await with_password(server)
+    tried = []
+
+    class Guesser(asyncssh.SSHClient):
+        def password_auth_requested(self) -> str:
+            tried.append("wrong")
+            return "wrong"
+
+    with pytest.raises(asyncssh.DisconnectError, match="too many passwords"):
+        await connect(server, client_keys=None, client_factory=Guesser, preferred_auth="password")
+    assert len(tried) == 4
+
+
+async def test_an_unknown_user_costs_the_same_work(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await with_password(server)
+    tried: list[str] = []
+
+    def verify(password: str, stored: str) -> bool:
+        tried.append(stored)
+        return password == PASSWORD
+
+    monkeypatch.setattr(passwords, "verify_password", verify)
+    (ann,) = server.datastore.configuration.server.user
+    for name, may in (("ann", True), ("eve", False)):
+        settings = {"username": name, "password": PASSWORD, "client_keys": None}
+        try:
+            (await connect(server, **settings, preferred_auth="password")).close()
+        except asyncssh.PermissionDenied:
+            assert not may
+    assert tried == [ann.password_hash] * 2
+
+
+async def test_a_password_is_nowhere_in_the_log(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    await with_password(server)
+    settings = {"client_keys": None, "password": PASSWORD, "preferred_auth": "password"}
+    (await connect(server, **settings)).close()
+    assert PASSWORD not in caplog.text
 
 
 # -- the transaction
