@@ -55,6 +55,11 @@ def set_switches(acct: int = 1, timestamp: int = 1, events: int = 1) -> None:
         (_SWITCHES / f"nf_conntrack_{name}").write_text(str(value))
 
 
+def read_switch(name: str) -> int:
+    """Read one of the switches of the namespace that this thread is in."""
+    return int((_SWITCHES / f"nf_conntrack_{name}").read_text())
+
+
 def fill(entries: Iterable[Entry]) -> None:
     """Put entries into the table of the namespace that this thread is in."""
     with open_netfilter() as link:

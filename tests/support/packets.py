@@ -6,6 +6,8 @@ import socket
 import struct
 from ipaddress import IPv4Address, ip_address
 
+import numpy as np
+
 ICMP_OCTETS = 28
 """IP and ICMP headers of an echo request over IPv4."""
 
@@ -48,3 +50,25 @@ def _checksum(data: bytes) -> int:
     total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     total = (total & 0xFFFF) + (total >> 16)
     return ~(total + (total >> 16)) & 0xFFFF
+
+
+def send_each(source: str, target: str, count: int, dport: int = 9) -> None:
+    """Send one UDP packet over IPv4 from each of ``count`` ports and addresses from source on."""
+    payload = 10
+    model = struct.pack(
+        "!BBHHHBBH4s4sHHHH10s",
+        *(0x45, 0, 28 + payload, 0, 0, 64, socket.IPPROTO_UDP, 0),
+        *(IPv4Address(source).packed, IPv4Address(target).packed),
+        *(0, dport, 8 + payload, 0, bytes(payload)),
+    )
+    packets = np.tile(np.frombuffer(model, np.uint8), (count, 1))
+    numbers = np.arange(count)
+    for place, values, kind in (
+        (12, int(IPv4Address(source)) + numbers // 50_000, ">u4"),
+        (20, 10_000 + numbers % 50_000, ">u2"),
+    ):
+        octets = values.astype(kind).view(np.uint8).reshape(count, -1)
+        packets[:, place : place + octets.shape[1]] = octets
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        for packet in packets:
+            raw.sendto(packet, (target, 0))

@@ -75,11 +75,14 @@ class ConntrackSource:
     def stop(self, timeout: float) -> None:
         """Stop the thread, waiting for it at most ``timeout`` seconds."""
         self._stopping = True
+        if self._waker < 0:
+            return
         os.eventfd_write(self._waker, 1)
         if self._thread.is_alive():
             self._thread.join(timeout)
         if not self._thread.is_alive():
             os.close(self._waker)
+            self._waker = -1
 
     def _run(self) -> None:
         keeper = SwitchKeeper(self._memory)
