@@ -117,7 +117,7 @@ def test_all_that_fits_the_buffer_is_exported_once(way: Road) -> None:
 class _SmallSocket(socket.socket):
     """A socket that is refused a large buffer."""
 
-    def setsockopt(self, level: int, name: int, *value: Any) -> None:  # type: ignore[override]
+    def setsockopt(self, level: int, name: int, *value: Any) -> None:
         if (level, name) != (socket.SOL_SOCKET, SO_RCVBUFFORCE):
             super().setsockopt(level, name, *value)
 
