@@ -15,11 +15,18 @@ def udp(payload: bytes = PAYLOAD, length: int | None = None) -> bytes:
     return struct.pack(">HHHH", 40_000, 6343, size, 0) + payload
 
 
-def ipv4(body: bytes, *, protocol: int = 17, fragment: int = 0x4000, options: bytes = b"") -> bytes:
+def ipv4(
+    body: bytes,
+    *,
+    protocol: int = 17,
+    fragment: int = 0x4000,
+    options: bytes = b"",
+    source: tuple[int, int, int, int] = (192, 0, 2, 7),
+) -> bytes:
     words = 5 + len(options) // 4
     total = 4 * words + len(body)
     head = struct.pack(">BBHHHBBH", 0x40 | words, 0, total, 0, fragment, 64, protocol, 0)
-    return head + bytes([192, 0, 2, 7, 192, 0, 2, 8]) + options + body
+    return head + bytes([*source, 192, 0, 2, 8]) + options + body
 
 
 def ipv6(body: bytes, following: int = 17) -> bytes:

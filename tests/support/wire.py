@@ -121,6 +121,25 @@ def v9_packet(
     return u16(9, count) + u32(uptime_ms, seconds, sequence, domain) + b"".join(sets)
 
 
+def v5_datagram(
+    *records: bytes,
+    count: int | None = None,
+    sequence: int = 0,
+    uptime: int = 100_000,
+    seconds: int = 1_800_000_000,
+    nanoseconds: int = 5,
+) -> bytes:
+    counted = len(records) if count is None else count
+    times = u32(uptime, seconds, nanoseconds)
+    return u16(5, counted) + times + u32(sequence) + u16(1, 0) + b"".join(records)
+
+
+def v5_record(first: int = 90_000, last: int = 95_000, padding: tuple[int, int] = (0, 0)) -> bytes:
+    addresses, counts = u32(1, 2, 3) + u16(4, 5), u32(6, 7, first, last)
+    rest = u16(8, 9) + bytes([padding[0], 10, 11, 12]) + u16(13, 14) + bytes([15, 16])
+    return addresses + counts + rest + u16(padding[1])
+
+
 def ipfix_message(
     *sets: bytes,
     sequence: int = 0,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from flowexport_mgmt.app import privilege
+from flowexport_mgmt.app.limits import raise_descriptor_limit
 from flowexport_mgmt.app.process import End, run_child
 from flowexport_mgmt.app.settings import ChildSettings
 from flowexport_mgmt.link import messages as m
@@ -185,6 +186,7 @@ async def _main(settings: ChildSettings, control_socket: socket.socket) -> None:
 
 def main() -> int:
     """Run the exporter process."""
+    raise_descriptor_limit()
     return run_child("exporter", _main, frozenset({privilege.CAP_NET_ADMIN}))
 
 
