@@ -81,12 +81,14 @@ class Reporter:
 
 
 class Operator:
-    """A session that edits."""
+    """A session that edits; unless told otherwise it may do everything."""
 
-    def __init__(self, store: Datastore, name: str = "ann") -> None:
+    def __init__(self, store: Datastore, name: str = "ann", *, recovery: bool = True) -> None:
         self.store = store
         self.killed = False
-        self.session: Session = store.open_session(name, "netconf-ssh", "192.0.2.9", self._kill)
+        self.session: Session = store.open_session(
+            name, "netconf-ssh", "192.0.2.9", self._kill, recovery=recovery
+        )
 
     def _kill(self) -> None:
         self.killed = True

@@ -1,5 +1,6 @@
 """The transactional datastore that every door works on."""
 
+from flowexport_mgmt.datastore.access import AccessControl
 from flowexport_mgmt.datastore.changes import Change
 from flowexport_mgmt.datastore.clock import Clock, Timer
 from flowexport_mgmt.datastore.components import Component, Refusal, StateProvider, StateSnapshot
@@ -19,6 +20,7 @@ from flowexport_mgmt.datastore.sessions import Session
 
 __all__ = [
     "DEFAULT_TIMEOUT",
+    "AccessControl",
     "Bus",
     "Change",
     "Clock",

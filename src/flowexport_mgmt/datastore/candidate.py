@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from flowexport_mgmt.datastore.access.control import CheckPlan
 from flowexport_mgmt.datastore.changes import Change
 from flowexport_mgmt.datastore.engine import Plan, make, plan_edits, plan_whole
 from flowexport_mgmt.datastore.record import CommitRecord
@@ -77,8 +78,8 @@ class Candidate:
         self._tree = None
         return tree
 
-    def edit(self, entry: LogEntry) -> None:
-        """Make edits, all or none.
+    def edit(self, entry: LogEntry, check: CheckPlan | None = None) -> None:
+        """Make edits, all or none; ``check`` may refuse what they come to.
 
         Raises:
             ManagementError: every reason why they cannot be made; nothing was.
@@ -90,28 +91,29 @@ class Candidate:
                 f"a candidate holds edits of at most {LIMIT} nodes: commit or discard them",
             )
         tree = self.tree if self.log else self._running.duplicate()
-        plan = entry.plan(tree)
-        if plan.faults:
+        try:
+            plan = _accepted(entry.plan(tree), check)
+        except ManagementError:
             if not self.log:
                 tree.free()
-            raise ManagementError(plan.faults)
+            raise
         make(tree, plan)
         self._tree, self._nodes = tree, nodes
         self.log.append(entry)
         self.changes += plan.changes
 
-    def trial(self, entry: LogEntry) -> Tree:
+    def trial(self, entry: LogEntry, check: CheckPlan | None = None) -> Tree:
         """Give a copy of the tree with edits made on it; the caller frees it.
 
         Raises:
             ManagementError: every reason why they cannot be made.
         """
         tree = self.tree.duplicate()
-        plan = entry.plan(tree)
-        if plan.faults:
+        try:
+            make(tree, _accepted(entry.plan(tree), check))
+        except ManagementError:
             tree.free()
-            raise ManagementError(plan.faults)
-        make(tree, plan)
+            raise
         return tree
 
     def rebased(self, base: CommitRecord, running: Tree) -> Candidate:
@@ -139,6 +141,15 @@ class Candidate:
         if self._tree is not None:
             self._tree.free()
             self._tree = None
+
+
+def _accepted(plan: Plan, check: CheckPlan | None) -> Plan:
+    """Give the plan if nothing speaks against it."""
+    if plan.faults:
+        raise ManagementError(plan.faults)
+    if check is not None:
+        check(plan)
+    return plan
 
 
 def _count(edit: EditNode) -> int:

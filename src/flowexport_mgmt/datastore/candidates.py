@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from flowexport_mgmt.datastore.access.control import CheckPlan
 from flowexport_mgmt.datastore.candidate import Candidate, LogEntry
 from flowexport_mgmt.datastore.options import Store, TestOption
 from flowexport_mgmt.datastore.running import Running
@@ -61,18 +62,26 @@ class Candidates:
         else:
             self.renew()
 
-    def replace(self, source: Source) -> None:
+    def replace(self, source: Source, check: CheckPlan | None) -> None:
         """Make the shared candidate equal to running or to what is given inline."""
-        self.renew()
-        if source is not Store.RUNNING:
-            self.shared.edit(whole(source))
+        if source is Store.RUNNING:
+            self.renew()
+            return
+        fresh = self.new()
+        try:
+            fresh.edit(whole(source), check)
+        except BaseException:
+            fresh.free()
+            raise
+        self.free()
+        self._shared = fresh
 
-    def edit(self, entry: LogEntry, test: TestOption | None) -> None:
+    def edit(self, entry: LogEntry, test: TestOption | None, check: CheckPlan | None) -> None:
         """Edit the shared candidate (RFC 6241, section 7.2)."""
         if test in (TestOption.TEST_THEN_SET, TestOption.TEST_ONLY):
-            try_edit(self.shared, entry)
+            try_edit(self.shared, entry, check)
         if test is not TestOption.TEST_ONLY:
-            self.shared.edit(entry)
+            self.shared.edit(entry, check)
 
     def validate(self, source: Store) -> None:
         """Check running, or what a commit of the shared candidate would make of it."""
@@ -94,13 +103,13 @@ def _check(candidate: Candidate) -> None:
     validate(candidate.tree, candidate.given).tree.free()
 
 
-def try_edit(candidate: Candidate, entry: LogEntry) -> None:
+def try_edit(candidate: Candidate, entry: LogEntry, check: CheckPlan | None) -> None:
     """Validate what edits would make of a candidate."""
 
     def given() -> list[str]:
         return [*candidate.given(), *entry.given()]
 
-    with candidate.trial(entry) as tree:
+    with candidate.trial(entry, check) as tree:
         validate(tree, given).tree.free()
 
 

@@ -6,6 +6,8 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from flowexport_mgmt.schema.nodes import SchemaNode
+
 
 class Kind(enum.StrEnum):
     """What happened to a node."""
@@ -20,14 +22,19 @@ class Kind(enum.StrEnum):
 class Change:
     """The top of a subtree that was created or deleted, a value that changed, an entry that moved.
 
-    ``path`` is the instance path with module prefixes, ``schema_path`` the one without any, and
-    ``nodes`` counts the nodes of the subtree.
+    ``path`` is the instance path with module prefixes, and ``nodes`` counts the nodes of the
+    subtree.
     """
 
     kind: Kind
     path: str
-    schema_path: str
+    schema: SchemaNode
     nodes: int = 1
+
+    @property
+    def schema_path(self) -> str:
+        """The path without prefixes and keys."""
+        return self.schema.schema_path
 
 
 def touches(changes: Iterable[Change], paths: Iterable[str]) -> bool:

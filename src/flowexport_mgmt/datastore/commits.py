@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
+from flowexport_mgmt.datastore.access import AccessControl
 from flowexport_mgmt.datastore.candidate import LogEntry
 from flowexport_mgmt.datastore.candidates import Candidates, try_edit
 from flowexport_mgmt.datastore.clock import Clock
@@ -32,6 +33,7 @@ class Commits:
         transactions: what makes candidates running.
         candidates: the shared candidate and the private ones.
         locks: who holds which lock.
+        access: who may do what.
         bus: where it is told.
         clock: the clock.
         life: the name of this run of flowexportd.
@@ -42,14 +44,16 @@ class Commits:
         transactions: Transactions,
         candidates: Candidates,
         locks: Locks,
-        bus: Bus,
+        access: AccessControl,
         *,
+        bus: Bus,
         clock: Clock,
         life: str,
     ) -> None:
         self._transactions = transactions
         self._candidates = candidates
         self._locks = locks
+        self._access = access
         self._bus = bus
         self._life = life
         self._stopping = False
@@ -99,10 +103,10 @@ class Commits:
         self._require_direct(session)
         private = self._candidates.new()
         if test is TestOption.TEST_ONLY:
-            try_edit(private, entry)
+            try_edit(private, entry, self._access.edit_check(session))
             return
         try:
-            private.edit(entry)
+            private.edit(entry, self._access.edit_check(session))
             order, follow = Order(author=session), self._candidates.follow_running
             await self._transactions.commit(private, order, follow)
         finally:
@@ -114,7 +118,8 @@ class Commits:
 
     async def _copy_candidate(self, session: Session) -> None:
         self._require_direct(session)
-        await self._commit_shared(Order(author=session))
+        check = self._access.commit_check(session)
+        await self._commit_shared(Order(author=session, check=check))
 
     async def commit(
         self,
@@ -140,7 +145,8 @@ class Commits:
         self.confirms.require_commit(session, confirmed, persist_id)
         earlier, base = self.confirms.pending, self._transactions.running.record.id
         pend = partial(self.confirms.plan, confirmed, base)
-        order = Order(author=session, comment=comment, label=label, pend=pend)
+        check = self._access.commit_check(session)
+        order = Order(author=session, check=check, comment=comment, label=label, pend=pend)
         record = await self._commit_shared(order)
         self._follow(session, earlier, record)
         return record

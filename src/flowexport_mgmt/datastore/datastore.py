@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from flowexport_mgmt.datastore.access import AccessControl
 from flowexport_mgmt.datastore.candidate import LogEntry
 from flowexport_mgmt.datastore.candidates import Candidates, Source, whole
 from flowexport_mgmt.datastore.cleartext import hash_cleartext
@@ -59,15 +60,18 @@ class Datastore:
         self._sessions = Sessions()
         self._locks = Locks()
         self._candidates = Candidates(lambda: self._transactions.running)
+        self.access = AccessControl(schema, lambda: self.configuration)
         self._commits = Commits(
             self._transactions,
             self._candidates,
             self._locks,
-            self.events,
+            self.access,
+            bus=self.events,
             clock=self._clock,
             life=life,
         )
         self._state = StateReader(schema)
+        self._state.register(self.access)
         self._state.register(OwnState(self._report, lambda: self.history, self._report_pending))
 
     # -- life
@@ -147,10 +151,17 @@ class Datastore:
         return self._sessions.all
 
     def open_session(
-        self, user: str, door: str, source: str, on_kill: Callable[[], None]
+        self,
+        user: str,
+        door: str,
+        source: str,
+        on_kill: Callable[[], None],
+        *,
+        recovery: bool = False,
     ) -> Session:
-        """Open a session with a new id."""
-        return self._sessions.open(user, door, source, self._clock.text(), on_kill)
+        """Open a session with a new id; one for recovery obeys no rules of access."""
+        now = self._clock.text()
+        return self._sessions.open(user, door, source, now, on_kill, recovery=recovery)
 
     def close_session(self, session: Session) -> None:
         """End a session and its locks; a second time does nothing.
@@ -236,7 +247,8 @@ class Datastore:
             return
         async with self._commits.writes.lock:
             self._commits.require(session, target)
-            self._candidates.edit(entry, options.test_option)
+            check = self.access.edit_check(session)
+            self._candidates.edit(entry, options.test_option, check)
 
     async def copy(self, session: Session, target: Store, source: Source) -> None:
         """Replace a whole datastore (RFC 6241, section 7.3)."""
@@ -253,7 +265,7 @@ class Datastore:
         else:
             async with self._commits.writes.lock:
                 self._commits.require(session, target)
-                self._candidates.replace(source)
+                self._candidates.replace(source, self.access.edit_check(session))
 
     def delete(self, session: Session, target: Store) -> None:
         """Refuse to delete a datastore (RFC 6241, section 7.4): none of these can be."""

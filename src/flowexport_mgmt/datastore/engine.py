@@ -37,25 +37,33 @@ class _Place:
 
 
 @dataclass(frozen=True, slots=True)
-class _Delete:
+class Delete:
+    """A node goes, with all below it."""
+
     node: Node
 
 
 @dataclass(frozen=True, slots=True)
-class _Create:
+class Create:
+    """A node comes; what an edit has below it are steps of their own."""
+
     parent: _Place
     edit: EditNode
     place: _Place
 
 
 @dataclass(frozen=True, slots=True)
-class _Set:
+class Set:
+    """A leaf gets another value."""
+
     node: Node
     value: str
 
 
 @dataclass(frozen=True, slots=True)
-class _Move:
+class Move:
+    """An entry of a list ordered by the user goes to a place, if it is not there already."""
+
     parent: _Place
     place: _Place
     edit: EditNode
@@ -66,7 +74,7 @@ class _Move:
 class Plan:
     """What is to be done to a tree, or why it cannot be: ``faults`` is empty or decides."""
 
-    steps: list[_Delete | _Create | _Set | _Move] = field(default_factory=list)
+    steps: list[Delete | Create | Set | Move] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
 
@@ -89,17 +97,17 @@ def make(tree: Tree, plan: Plan) -> None:
     """Make a plan that has no faults on the tree it was planned on."""
     for step in plan.steps:
         match step:
-            case _Delete(node):
+            case Delete(node):
                 tree.delete(node)
-            case _Set(node, value):
+            case Set(node, value):
                 tree.set_value(node, value)
-            case _Create(parent, edit, place):
+            case Create(parent, edit, place):
                 place.node = tree.create(parent.node, edit.schema, edit.keys, edit.value)
-            case _Move():
+            case Move():
                 _move(tree, step)
 
 
-def _move(tree: Tree, step: _Move) -> None:
+def _move(tree: Tree, step: Move) -> None:
     edit, parent = step.edit, step.parent.node
     node = step.place.node or tree.child(parent, edit.schema, edit.keys, edit.value)
     if node is None:
@@ -187,7 +195,7 @@ class _Planner:
 
     def _create(self, edit: EditNode, parent: _Place, operation: Operation) -> tuple[_Place, int]:
         place = _Place(None)
-        self.plan.steps.append(_Create(parent, edit, place))
+        self.plan.steps.append(Create(parent, edit, place))
         if edit.schema.user_ordered:
             parent.created.add(_instance(edit))
         nodes = self.children(edit.children, place, operation)
@@ -202,7 +210,7 @@ class _Planner:
     def _set(self, edit: EditNode, node: Node) -> None:
         value = edit.value or ""
         if node.is_default or node.value != value:
-            self.plan.steps.append(_Set(node, value))
+            self.plan.steps.append(Set(node, value))
             self._record(Kind.CREATED if node.is_default else Kind.CHANGED, edit, 1)
 
     def _pass(self, edit: EditNode, node: Node | None, parent: _Place) -> int:
@@ -237,9 +245,9 @@ class _Planner:
         if node.schema.user_ordered:
             parent.deleted.add(_node_instance(node))
         nodes = node.count()
-        self.plan.steps.append(_Delete(node))
+        self.plan.steps.append(Delete(node))
         if nodes:
-            change = Change(Kind.DELETED, path, node.schema.schema_path, nodes)
+            change = Change(Kind.DELETED, path, node.schema, nodes)
             self.plan.changes.append(change)
 
     def _drop_other_cases(self, schema: SchemaNode, parent: _Place) -> None:
@@ -268,7 +276,7 @@ class _Planner:
                 )
             )
             return
-        self.plan.steps.append(_Move(parent, place, edit, insertion))
+        self.plan.steps.append(Move(parent, place, edit, insertion))
         if place.node is not None:
             self._record(Kind.MOVED, edit, 1)
 
@@ -298,13 +306,13 @@ class _Planner:
 
     def _move(self, edit: EditNode, insertion: Insertion, parent: _Place) -> None:
         place = _Place(self._find(edit, parent))
-        self.plan.steps.append(_Move(parent, place, edit, insertion))
+        self.plan.steps.append(Move(parent, place, edit, insertion))
         self._record(Kind.MOVED, edit, 1)
 
     # -- notes
 
     def _record(self, kind: Kind, edit: EditNode, nodes: int) -> None:
-        self.plan.changes.append(Change(kind, edit.path, edit.schema.schema_path, nodes))
+        self.plan.changes.append(Change(kind, edit.path, edit.schema, nodes))
 
     def _refuse(self, tag: ErrorTag, edit: EditNode, message: str) -> None:
         self.plan.faults.append(Fault(tag=tag, message=message, path=edit.path))

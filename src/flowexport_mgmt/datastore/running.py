@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from flowexport_mgmt.datastore.access.first import with_first_access
 from flowexport_mgmt.datastore.documents import read_document, valid_configuration
 from flowexport_mgmt.datastore.files import Backup, StateFolder, Stored
 from flowexport_mgmt.datastore.record import CommitRecord
@@ -94,7 +95,8 @@ def _begin(
     schema: SchemaContext, files: StateFolder, time: str, init: Path, data: bytes | None
 ) -> Running:
     try:
-        valid = valid_configuration(schema, read_document(schema, init, data))
+        edits = with_first_access(schema, read_document(schema, init, data))
+        valid = valid_configuration(schema, edits)
     except OSError as error:
         raise _unusable(init, error, ExitCode.RESOURCE_MISSING) from None
     except ManagementError as error:

@@ -14,7 +14,8 @@ class Session:
 
     ``door`` names the way in (``netconf-ssh``, ``netconf-unix``), ``source`` where from, ``since``
     is RFC 3339 text. ``on_kill`` ends the session's transport when another session kills it, and
-    ``killed_by`` is then the id of that one.
+    ``killed_by`` is then the id of that one. ``recovery`` is that of RFC 8341, section 2.4: no
+    rules of access count for it.
     """
 
     id: int
@@ -23,6 +24,7 @@ class Session:
     source: str
     since: str
     on_kill: Callable[[], None]
+    recovery: bool = False
     closed: bool = False
     in_rpcs: int = field(default=0)
     in_bad_rpcs: int = field(default=0)
@@ -39,11 +41,18 @@ class Sessions:
         self._last = 0
 
     def open(
-        self, user: str, door: str, source: str, since: str, on_kill: Callable[[], None]
+        self,
+        user: str,
+        door: str,
+        source: str,
+        since: str,
+        on_kill: Callable[[], None],
+        *,
+        recovery: bool,
     ) -> Session:
         """Open a session."""
         self._last += 1
-        session = Session(self._last, user, door, source, since, on_kill)
+        session = Session(self._last, user, door, source, since, on_kill, recovery)
         self._open[session.id] = session
         return session
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
+from flowexport_mgmt.datastore.access.control import CheckChanges
 from flowexport_mgmt.datastore.candidate import Candidate
 from flowexport_mgmt.datastore.changes import Change, Kind
 from flowexport_mgmt.datastore.clock import Clock
@@ -42,11 +43,12 @@ _log = logging.getLogger(__name__)
 class Order:
     """What is asked of a commit besides its changes.
 
-    ``pend`` gives what the commit will wait for, if it has to be confirmed, at the moment that it
-    is written.
+    ``check`` looks at the changes before anything else does. ``pend`` gives what the commit will
+    wait for, if it has to be confirmed, at the moment that it is written.
     """
 
     author: Author
+    check: CheckChanges | None = None
     comment: str = ""
     label: str = ""
     pend: Callable[[], PendingConfirm | None] = field(default=lambda: None)
@@ -126,6 +128,8 @@ class Transactions:
         self, candidate: Candidate, order: Order, installed: Callable[[], None]
     ) -> CommitRecord:
         base = self.running
+        if order.check is not None:
+            order.check(candidate.changes, base.tree, candidate.tree)
         valid = validate_in_place(candidate.take_tree(), lambda: candidate.tree, candidate.given)
         if valid.document == base.document:
             valid.tree.free()
@@ -186,8 +190,7 @@ class Transactions:
     def _ruled_out(self, valid: Valid) -> list[Change]:
         """Give the nodes that a ``when`` deleted."""
         return [
-            Change(Kind.DELETED, path, self._schema.resolve(path)[-1].schema_path)
-            for path in valid.deleted
+            Change(Kind.DELETED, path, self._schema.resolve(path)[-1]) for path in valid.deleted
         ]
 
     async def _secure(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from flowexport_mgmt.datastore.access.rules import check_rule_paths
 from flowexport_mgmt.datastore.rules import check_rules
 from flowexport_mgmt.errors import ErrorTag, Fault, ManagementError
 from flowexport_mgmt.model.configuration import Configuration
@@ -78,7 +79,11 @@ def _validated(tree: Tree, original: Callable[[], Tree], given: Given) -> Valid:
     document = tree.print(Format.JSON)
     deleted = () if document == before else _deleted(original())
     configuration = _decoder.decode(document or b"{}")
-    faults = [*_ruled_out(deleted, given), *check_rules(configuration)]
+    faults = [
+        *_ruled_out(deleted, given),
+        *check_rules(configuration),
+        *check_rule_paths(tree.schema, configuration.nacm),
+    ]
     if faults:
         raise ManagementError(faults)
     return Valid(tree, document, configuration, deleted)

@@ -6,6 +6,7 @@ import msgspec
 
 from flowexport_mgmt.model.base import Node
 from flowexport_mgmt.model.flow_export import FlowExport
+from flowexport_mgmt.model.nacm import Nacm
 from flowexport_mgmt.model.server import Server
 
 
@@ -14,3 +15,4 @@ class Configuration(Node, frozen=True, kw_only=True):
 
     flow_export: FlowExport | None = msgspec.field(default=None, name="flow-export:flow-export")
     server: Server = msgspec.field(default_factory=Server, name="flow-export-server:server")
+    nacm: Nacm = msgspec.field(default_factory=Nacm, name="ietf-netconf-acm:nacm")

@@ -37,6 +37,7 @@ _STANDARD_MODULES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("iana-if-type", ()),
     ("ietf-netconf", NETCONF_FEATURES),
     ("ietf-netconf-monitoring", ()),
+    ("ietf-netconf-acm", ()),
     ("ietf-netconf-with-defaults", ()),
     ("ietf-origin", ()),
     ("ietf-netconf-nmda", ("origin", "with-defaults")),

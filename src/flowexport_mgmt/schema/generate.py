@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import libyang
+from _libyang import lib
 from libyang import SContainer, SLeaf, SLeafList, SList, SNode
 
 from flowexport_mgmt.schema.context import SchemaContext
@@ -27,6 +28,7 @@ SERVED = {
     "flow-export": ("flow_export", True),
     "flow-export-server": ("server", True),
     "ietf-interfaces": ("interfaces", False),
+    "ietf-netconf-acm": ("nacm", False),
 }
 """YANG module -> (Python module, whether its descriptions are ours to repeat)."""
 
@@ -199,7 +201,8 @@ def _struct_for(out: _File, node: SContainer | SList, *, suffix: str) -> str:
 
 def _leaf_field(out: _File, node: SLeaf, *, is_key: bool) -> tuple[str, str]:
     annotation = _leaf_type(out, node)
-    if is_key or (node.mandatory() and not node.config_false() and not _has_when(node)):
+    conditional = node.config_false() or _has_when(node) or _is_in_case(node)
+    if is_key or (node.mandatory() and not conditional):
         return annotation, ""
     default = node.default()
     if default is None or node.config_false():
@@ -210,6 +213,12 @@ def _leaf_field(out: _File, node: SLeaf, *, is_key: bool) -> tuple[str, str]:
 def _has_when(node: SNode) -> bool:
     """Say whether a node may be ruled out by others, so that it can be absent though mandatory."""
     return next(node.when_conditions(), None) is not None
+
+
+def _is_in_case(node: SLeaf) -> bool:
+    """Say whether a node is there only if its case is chosen."""
+    above = node.cdata.parent
+    return bool(above) and above.nodetype == lib.LYS_CASE
 
 
 def _literal(annotation: str, default: str) -> str:

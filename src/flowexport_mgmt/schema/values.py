@@ -16,6 +16,8 @@ from flowexport_mgmt.schema.paths import Step, parse_path, render_json_path
 _Namespaces = Mapping[str | None, str]
 
 _PREFIXED = re.compile(r"(?:([A-Za-z_][\w.\-]*):)?([A-Za-z_][\w.\-]*)")
+_PATH_TYPE = "node-instance-identifier"
+"""The type of paths in rules of access (RFC 8341); the library takes it for a string."""
 _NAMES = {lib.LY_TYPE_IDENT, lib.LY_TYPE_INST}
 
 
@@ -43,7 +45,7 @@ def canonical_xml(
     Raises:
         LibraryError: it is not of the leaf's type.
     """
-    if node.base_types & _NAMES:
+    if node.base_types & _NAMES or node.type_name.endswith(_PATH_TYPE):
         value = _name_modules(schema, value.strip(), scope.nsmap)
     try:
         return canonical_value(schema, node, value)

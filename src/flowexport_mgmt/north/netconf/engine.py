@@ -95,6 +95,7 @@ class Engine:
         try:
             row = self._row(rpc)
             namespaces = self._datastore.schema.namespaces
+            self._require_access(session, str(rpc.operation.tag))
             taken = parameters.check(rpc.operation, row.parameters, namespaces, row.repeated)
             call = Call(
                 session,
@@ -114,6 +115,10 @@ class Engine:
                 tag=ErrorTag.OPERATION_FAILED, message="unexpected failure; the log has details"
             )
             return self._errors(session, (fault,)), False
+
+    def _require_access(self, session: Session, tag: str) -> None:
+        module = self._datastore.schema.namespaces.get(names.namespace_of(tag), "")
+        self._datastore.access.require_execute(session, module, names.local_name(tag))
 
     def _row(self, rpc: Rpc) -> OperationRow:
         tag = str(rpc.operation.tag)

@@ -32,7 +32,7 @@ async def get(call: Call) -> Reply:
     chosen = filter_of(call.parameters)
     defaults = parameters.defaults(call.parameters) or Defaults.EXPLICIT
     paths = ("/",) if chosen is None else chosen.paths
-    document = await call.reader.operational(paths, defaults)
+    document = await call.reader.operational(call.session, paths, defaults)
     return Data(await call.reader.filtered(document, chosen))
 
 
@@ -41,7 +41,7 @@ async def get_config(call: Call) -> Reply:
     source = parameters.store(call.parameters["source"])
     chosen = filter_of(call.parameters)
     defaults = parameters.defaults(call.parameters) or Defaults.EXPLICIT
-    document = call.reader.configuration(source, defaults)
+    document = call.reader.configuration(call.session, source, defaults)
     return Data(await call.reader.filtered(document, chosen))
 
 
@@ -65,7 +65,7 @@ async def copy_config(call: Call) -> Reply:
     target = parameters.store(call.parameters["target"])
     source, defaults = _source(call), parameters.defaults(call.parameters)
     if isinstance(source, Store) and defaults in (Defaults.REPORT_ALL, Defaults.TRIM):
-        shown = call.reader.configuration(source, defaults).data
+        shown = call.reader.configuration(call.session, source, defaults).data
         source = edits_from_xml(call.datastore.schema, shown, operations=False)
     await call.datastore.copy(call.session, target, source)
     return Ok()

@@ -77,13 +77,22 @@ class Peer:
         self.session: Session
 
     def open(
-        self, user: str, door: str, source: str, capabilities: Iterable[str], hello_by: float
+        self,
+        user: str,
+        door: str,
+        source: str,
+        capabilities: Iterable[str],
+        hello_by: float,
+        *,
+        recovery: bool,
     ) -> None:
         """Open the session and send our hello; the client's must come by ``hello_by``.
 
         That is a time of the event loop's clock.
         """
-        self.session = self._datastore.open_session(user, door, source, self._killed)
+        self.session = self._datastore.open_session(
+            user, door, source, self._killed, recovery=recovery
+        )
         self._statistics.in_sessions += 1
         loop = asyncio.get_running_loop()
         self._hello_timer = loop.call_at(hello_by, self._hello_is_late)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import Final, Protocol
 
 from lxml import etree
 
-from flowexport_mgmt.datastore import Datastore, Store
+from flowexport_mgmt.datastore import Datastore, Session, Store
 from flowexport_mgmt.north.netconf.evaluation import Evaluator, Printed
 from flowexport_mgmt.north.netconf.selection import Keys, Selection, prune
 from flowexport_mgmt.schema.context import SchemaContext
 from flowexport_mgmt.schema.nodes import Kind, SchemaNode
 from flowexport_mgmt.schema.tree import Defaults, Format, Tree
+
+_VIEWS: Final = 16
+"""Views of running that are kept; there are as many as groups of users with rights of their own."""
 
 
 class Filter(Protocol):
@@ -30,12 +33,13 @@ class Filter(Protocol):
 
 
 class Reader:
-    """Prints datastores; the running configuration only once after each commit."""
+    """Prints what a session may see; running once after each commit for those who see alike."""
 
     def __init__(self, datastore: Datastore) -> None:
         self._datastore = datastore
         self._keys = list_keys(datastore.schema)
-        self._running: tuple[int, Printed] | None = None
+        self._commit = -1
+        self._running: dict[Hashable, Printed] = {}
         self.evaluator = Evaluator()
 
     async def filtered(self, document: Printed, chosen: Filter | None) -> bytes:
@@ -49,20 +53,24 @@ class Reader:
         """Tell what a filter chooses; None for everything."""
         return None if chosen is None else await chosen.select(document, self.evaluator)
 
-    def configuration(self, store: Store, defaults: Defaults = Defaults.EXPLICIT) -> Printed:
-        """Print a configuration datastore."""
+    def configuration(
+        self, session: Session, store: Store, defaults: Defaults = Defaults.EXPLICIT
+    ) -> Printed:
+        """Print what a session may see of a configuration datastore."""
         if defaults is not Defaults.EXPLICIT or store is not Store.RUNNING:
-            return self._printed(self._with_defaults(store, defaults), defaults)
-        commit = self._datastore.record.id
-        if self._running is None or self._running[0] != commit:
-            self._running = (commit, self._printed(self._datastore.read(store)))
-        return self._running[1]
+            return self._printed(session, self._with_defaults(store, defaults), defaults)
+        view = self._datastore.access.view(session)
+        if self._commit != self._datastore.record.id or len(self._running) > _VIEWS:
+            self._commit, self._running = self._datastore.record.id, {}
+        if view not in self._running:
+            self._running[view] = self._printed(session, self._datastore.read(store))
+        return self._running[view]
 
     async def operational(
-        self, paths: Sequence[str], defaults: Defaults = Defaults.EXPLICIT
+        self, session: Session, paths: Sequence[str], defaults: Defaults = Defaults.EXPLICIT
     ) -> Printed:
         """Print the configuration with the state at, above and below the given schema paths."""
-        return self._printed(await self._datastore.operational(paths), defaults)
+        return self._printed(session, await self._datastore.operational(paths), defaults)
 
     def _with_defaults(self, store: Store, defaults: Defaults) -> Tree:
         """Give a datastore with the values of the schema; only running has them all the time."""
@@ -74,8 +82,11 @@ class Reader:
         explicit.add_defaults()
         return explicit
 
-    def _printed(self, tree: Tree, defaults: Defaults = Defaults.EXPLICIT) -> Printed:
+    def _printed(
+        self, session: Session, tree: Tree, defaults: Defaults = Defaults.EXPLICIT
+    ) -> Printed:
         with tree:
+            self._datastore.access.readable(session, tree)
             return Printed(tree.print(Format.XML, defaults))
 
 

@@ -73,7 +73,14 @@ class Sessions:
         return asyncio.get_running_loop().time() + self.hello_timeout
 
     def open(
-        self, transport: Transport, user: str, door: str, source: str, hello_by: float
+        self,
+        transport: Transport,
+        user: str,
+        door: str,
+        source: str,
+        hello_by: float,
+        *,
+        recovery: bool = False,
     ) -> Peer:
         """Open a session; the transport then tells the peer what happens to it."""
         peer = Peer(
@@ -84,7 +91,7 @@ class Sessions:
             refusals=self.refusals,
             on_end=self._ended,
         )
-        peer.open(user, door, source, self._capabilities, hello_by)
+        peer.open(user, door, source, self._capabilities, hello_by, recovery=recovery)
         peer.limit_idleness(self._idle_timeout)
         self._peers.add(peer)
         return peer

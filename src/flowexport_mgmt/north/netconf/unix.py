@@ -46,8 +46,9 @@ class UnixServer:
             return
 
         def open_session(transport: asyncio.Transport) -> Peer:
-            sessions = self._sessions
-            return sessions.open(transport, _name(uid), DOOR, f"pid {pid}", sessions.hello_by())
+            sessions, source = self._sessions, f"pid {pid}"
+            by = sessions.hello_by()
+            return sessions.open(transport, _name(uid), DOOR, source, by, recovery=True)
 
         await asyncio.get_running_loop().connect_accepted_socket(
             lambda: StreamSession(open_session, lambda: None, half_close=True), connection

@@ -1,0 +1,123 @@
+"""The face of access control: sessions ask, and what is denied is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from flowexport_mgmt.datastore.access.policy import Policy, UserRules
+from flowexport_mgmt.datastore.access.reads import prune
+from flowexport_mgmt.datastore.access.writes import check_changes, check_plan
+from flowexport_mgmt.datastore.changes import Change
+from flowexport_mgmt.datastore.engine import Plan
+from flowexport_mgmt.datastore.sessions import Session
+from flowexport_mgmt.errors import ErrorTag, ErrorType, Fault, ManagementError
+from flowexport_mgmt.model.configuration import Configuration
+from flowexport_mgmt.model.nacm import NacmState
+from flowexport_mgmt.schema.context import SchemaContext
+from flowexport_mgmt.schema.tree import Tree
+
+CheckPlan = Callable[[Plan], None]
+CheckChanges = Callable[[Sequence[Change], Tree, Tree], None]
+"""Checks of changes, given with the trees before and after them; both raise ManagementError."""
+
+
+class AccessControl:
+    """Decides by what is committed; the recovery session may do everything.
+
+    A state provider too: it reports what was denied since the start.
+    """
+
+    paths = ("/nacm",)
+
+    def __init__(self, schema: SchemaContext, configuration: Callable[[], Configuration]) -> None:
+        self._schema = schema
+        self._configuration = configuration
+        self._policy: Policy | None = None
+        self.denied_operations = 0
+        self.denied_data_writes = 0
+        self.denied_notifications = 0
+
+    def _rules(self, session: Session) -> UserRules | None:
+        """Give the rules that count for a session; None where there are none to obey."""
+        nacm = self._configuration().nacm
+        if session.recovery or not nacm.enable_nacm:
+            return None
+        if self._policy is None or self._policy.nacm != nacm:
+            self._policy = Policy(self._schema, nacm)
+        return self._policy.of(session.user)
+
+    # -- rpcs and notifications
+
+    def may_execute(self, session: Session, module: str, rpc: str) -> bool:
+        """Say whether a session may call an rpc, by the name of its module; a refusal counts."""
+        rules = self._rules(session)
+        permitted = rules is None or rules.permits_rpc(module, rpc)
+        self.denied_operations += not permitted
+        return permitted
+
+    def require_execute(self, session: Session, module: str, rpc: str) -> None:
+        """Refuse an rpc that a session may not call.
+
+        Raises:
+            ManagementError: access-denied.
+        """
+        if not self.may_execute(session, module, rpc):
+            message = f"user {session.user} may not call {rpc}"
+            raise ManagementError.single(ErrorTag.ACCESS_DENIED, message, type=ErrorType.PROTOCOL)
+
+    def may_receive(self, session: Session, module: str, notification: str) -> bool:
+        """Say whether a session may be sent a notification; a refusal counts."""
+        rules = self._rules(session)
+        permitted = rules is None or rules.permits_notification(module, notification)
+        self.denied_notifications += not permitted
+        return permitted
+
+    # -- reading
+
+    def view(self, session: Session) -> UserRules | None:
+        """Give a key under which to keep what a session was shown: equal keys see the same.
+
+        None sees everything.
+        """
+        return self._rules(session)
+
+    def readable(self, session: Session, tree: Tree) -> Tree:
+        """Take out of a tree what a session may not read, and give the same tree back."""
+        rules = self._rules(session)
+        if rules is not None:
+            prune(tree, rules)
+        return tree
+
+    # -- writing
+
+    def edit_check(self, session: Session) -> CheckPlan | None:
+        """Give what refuses an edit with access-denied and a path; None where all is permitted."""
+        rules = self._rules(session)
+        if rules is None:
+            return None
+        return lambda plan: self._refuse(check_plan(plan, rules))
+
+    def commit_check(self, session: Session) -> CheckChanges | None:
+        """Give what refuses a commit with access-denied and a path; None: all is permitted."""
+        rules = self._rules(session)
+        if rules is None:
+            return None
+        return lambda changes, before, after: self._refuse(
+            check_changes(changes, before, after, rules)
+        )
+
+    def _refuse(self, faults: Sequence[Fault]) -> None:
+        if faults:
+            self.denied_data_writes += 1
+            raise ManagementError(faults)
+
+    # -- state
+
+    async def state(self, _: Sequence[str]) -> Mapping[str, NacmState]:
+        """Report the counters."""
+        state = NacmState(
+            denied_operations=self.denied_operations & 0xFFFFFFFF,
+            denied_data_writes=self.denied_data_writes & 0xFFFFFFFF,
+            denied_notifications=self.denied_notifications & 0xFFFFFFFF,
+        )
+        return {"ietf-netconf-acm:nacm": state}
