@@ -53,13 +53,17 @@ class Reader:
         """Tell what a filter chooses; None for everything."""
         return None if chosen is None else await chosen.select(document, self.evaluator)
 
+    def view(self, session: Session) -> Hashable:
+        """Give a key of what a session may see: equal keys see the same."""
+        return self._datastore.access.view(session)
+
     def configuration(
         self, session: Session, store: Store, defaults: Defaults = Defaults.EXPLICIT
     ) -> Printed:
         """Print what a session may see of a configuration datastore."""
         if defaults is not Defaults.EXPLICIT or store is not Store.RUNNING:
             return self._printed(session, self._with_defaults(store, defaults), defaults)
-        view = self._datastore.access.view(session)
+        view = self.view(session)
         if self._commit != self._datastore.record.id or len(self._running) > _VIEWS:
             self._commit, self._running = self._datastore.record.id, {}
         if view not in self._running:

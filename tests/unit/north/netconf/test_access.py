@@ -155,3 +155,17 @@ async def test_a_commit_of_what_somebody_else_wrote(root: RawClient, ann: RawCli
         "/fe:flow-export/fe:collector[fe:name='b']",
     )
     await root.ok("<commit/>")
+
+
+async def test_a_notification_that_may_not_be_received(
+    server: Server, root: RawClient, ann: RawClient
+) -> None:
+    """The rule hides one kind of events; what comes after it is the first that arrives."""
+    name = "<notification-name>netconf-config-change</notification-name>"
+    await root.ok(demote(f"<rule><name>no</name>{name}<action>deny</action></rule>"))
+    await ann.ok('<create-subscription xmlns="urn:ietf:params:xml:ns:netconf:notification:1.0"/>')
+    await root.ok(edit(ONE.replace("<name>a", "<name>b")))
+    await root.ok("<close-session/>")
+    message = etree.fromstring(await ann.receive())
+    assert etree.QName(message[1]).localname == "netconf-session-end"
+    assert server.datastore.access.denied_notifications == 1

@@ -185,7 +185,7 @@ class PushSubscription(Subscription):
         """Give the selection as it is now."""
         chosen = self.selection.chosen
         paths = ("/",) if chosen is None else tuple(chosen.paths)
-        document = await self._snapshots.take(self.selection.datastore, paths)
+        document = await self._snapshots.take(self.client.session, self.selection.datastore, paths)
         selected = await self._snapshots.select(document, chosen)
         shape = Shape(only=is_notifiable) if isinstance(self.trigger, OnChange) else Shape()
         data = etree.Element("data")

@@ -28,7 +28,7 @@ class Subscriptions:
     """Keeps the subscriptions: dynamic ones by number, those of RFC 5277 by session."""
 
     def __init__(self, datastore: Datastore, reader: Reader) -> None:
-        self.stream = Stream(datastore.events, Renderer(datastore.schema))
+        self.stream = Stream(datastore, Renderer(datastore.schema))
         self.snapshots = Snapshots(reader)
         self._legacy: dict[Session, Subscription] = {}
         self._held: dict[int, Held] = {}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
-from flowexport_mgmt.datastore import Store
+from flowexport_mgmt.datastore import Session, Store
 from flowexport_mgmt.north.netconf.evaluation import Printed
 from flowexport_mgmt.north.netconf.reading import Filter, Reader
 from flowexport_mgmt.north.netconf.selection import Selection
@@ -15,31 +15,44 @@ _MOMENT = 0.005
 """Seconds that a reading waits for others who want one."""
 
 
+class _Reading:
+    """A reading of the operational datastore that is about to be made, for those who see alike."""
+
+    def __init__(self) -> None:
+        self.paths: dict[str, None] = {}
+        self.task: asyncio.Task[Printed] | None = None
+
+
 class Snapshots:
-    """Reads running at any time and the operational datastore once for all who ask together."""
+    """Reads running at any time, and the operational datastore once for all who ask together.
+
+    Who asks together but may not see the same gets a reading of another kind.
+    """
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._paths: dict[str, None] = {}
-        self._shared: asyncio.Task[Printed] | None = None
+        self._readings: dict[Hashable, _Reading] = {}
         self.taken = 0
         """Readings of the operational datastore."""
 
-    async def take(self, datastore: str, paths: Sequence[str]) -> Printed:
-        """Print a datastore; of state at least what lies at, above and below the schema paths."""
+    async def take(self, session: Session, datastore: str, paths: Sequence[str]) -> Printed:
+        """Print what a session may see; of state at least what the schema paths lead to."""
         if datastore == Store.RUNNING:
-            return self._reader.configuration(Store.RUNNING)
-        self._paths |= dict.fromkeys(paths)
-        if self._shared is None:
-            self._shared = asyncio.get_running_loop().create_task(self._read())
-        return await asyncio.shield(self._shared)
+            return self._reader.configuration(session, Store.RUNNING)
+        view = self._reader.view(session)
+        reading = self._readings.setdefault(view, _Reading())
+        reading.paths |= dict.fromkeys(paths)
+        if reading.task is None:
+            work = self._read(session, view, reading)
+            reading.task = asyncio.get_running_loop().create_task(work)
+        return await asyncio.shield(reading.task)
 
     async def select(self, document: Printed, chosen: Filter | None) -> Selection | None:
         """Tell what a filter chooses; None for everything."""
         return await self._reader.select(document, chosen)
 
-    async def _read(self) -> Printed:
+    async def _read(self, session: Session, view: Hashable, reading: _Reading) -> Printed:
         await asyncio.sleep(_MOMENT)
-        paths, self._paths, self._shared = tuple(self._paths), {}, None
+        del self._readings[view]
         self.taken += 1
-        return await self._reader.operational(paths, Defaults.REPORT_ALL)
+        return await self._reader.operational(session, tuple(reading.paths), Defaults.REPORT_ALL)

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from flowexport_mgmt.datastore import Bus
+from flowexport_mgmt.datastore import Datastore, Session
 from flowexport_mgmt.north.netconf.notifications.journal import Journal
 from flowexport_mgmt.north.netconf.notifications.records import Record, now
 from flowexport_mgmt.north.netconf.notifications.rendering import Renderer
@@ -29,9 +29,10 @@ class Stream:
     Events are kept from the moment that it is made, and rendered once it is started.
     """
 
-    def __init__(self, bus: Bus, renderer: Renderer) -> None:
+    def __init__(self, datastore: Datastore, renderer: Renderer) -> None:
         self._renderer = renderer
-        self._events = bus.subscribe(_BACKLOG)
+        self._access = datastore.access
+        self._events = datastore.events.subscribe(_BACKLOG)
         self._listeners: dict[object, Callable[[Record], None]] = {}
         self._task: asyncio.Task[None] | None = None
         self.journal = Journal(now())
@@ -55,6 +56,11 @@ class Stream:
     def forget(self, key: object) -> None:
         """Hand nothing more to the listener of a key."""
         self._listeners.pop(key, None)
+
+    def is_permitted(self, session: Session, record: Record) -> bool:
+        """Say whether a session may be sent a record (RFC 8341, section 3.4.6)."""
+        module, _, name = record.name.partition(":")
+        return self._access.may_receive(session, module, name)
 
     async def _run(self) -> None:
         dropped = 0

@@ -91,6 +91,8 @@ class EventSubscription(Subscription):
             await self._send(await self._backlog.get())
 
     async def _send(self, record: Record) -> None:
+        if not self._stream.is_permitted(self.client.session, record):
+            return
         try:
             wanted = self.chosen is None or await self.chosen.matches(
                 record.document, self._evaluator
