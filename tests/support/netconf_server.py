@@ -89,16 +89,21 @@ def configuration(port: int, key: asyncssh.SSHKey, more: str = "") -> str:
 
 @asynccontextmanager
 async def running_server(
-    folder: Path, *, more: str = "", data: str = "", port: int = 0
+    folder: Path,
+    *,
+    more: str = "",
+    data: str = "",
+    port: int = 0,
+    modules: SchemaContext | None = None,
 ) -> AsyncIterator[Server]:
-    """Start a server with an initial configuration, and stop it."""
+    """Start a server with an initial configuration, and stop it; ``modules`` instead of ours."""
     key = asyncssh.generate_private_key("ssh-ed25519")
     (folder / "ann_key").touch(mode=0o600)
     key.write_private_key(folder / "ann_key")
     port = port or free_port()
     init = folder / "init.xml"
     init.write_text(f"<config>{configuration(port, key, more)}{data}</config>")
-    datastore = Datastore(schema(), folder)
+    datastore = Datastore(modules or schema(), folder)
     datastore.load(init)
     broker = DirectBroker()
     door = NetconfDoor(

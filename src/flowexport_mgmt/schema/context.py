@@ -217,7 +217,9 @@ class SchemaContext:
             if module.name() != name or revision not in ("", library.text(module.cdata.revision)):
                 continue
             file = find_module(name)
-            return file.read_text("utf-8") if file else str(module.print_mem("yang"))
+            text = file.read_text("utf-8") if file else ""
+            said = re.compile(rf'revision\s+"?{library.text(module.cdata.revision)}\b')
+            return text if said.search(text) else str(module.print_mem("yang"))
         return None
 
     def resolve(self, path: str) -> tuple[SchemaNode, ...]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from lxml import etree
 from tests.support.netconf_client import FE, NAMESPACES, RawClient
-from tests.support.netconf_server import Server
+from tests.support.netconf_server import Server, running_server
+
+from flowexport_mgmt.schema.context import SchemaContext
 
 RUNNING, CANDIDATE = "<running/>", "<candidate/>"
 MONITORING = NAMESPACES["ncm"]
@@ -235,6 +239,26 @@ async def test_every_schema_that_is_listed_can_be_had(client: RawClient) -> None
 async def test_what_get_schema_refuses(client: RawClient, request_: str, tag: str) -> None:
     (error,) = await client.errors(request_)
     assert error["tag"] == tag
+
+
+OLD = """
+module ietf-inet-types {
+  namespace "urn:ietf:params:xml:ns:yang:ietf-inet-types"; prefix inet;
+  revision 2010-09-24;
+  typedef as-number { type uint32; }
+}
+"""
+
+
+async def test_a_schema_of_two_revisions_is_named_with_its_version(tmp_path: Path) -> None:
+    async with running_server(tmp_path, modules=SchemaContext([OLD])) as server:
+        client = await server.client()
+        (error,) = await client.errors(get_schema("ietf-inet-types"))
+        assert (error["tag"], error["app-tag"]) == ("operation-failed", "data-not-unique")
+        for version in ("2010-09-24", "2013-07-15"):
+            more = f"<version>{version}</version>"
+            data = await client.data(get_schema("ietf-inet-types", more))
+            assert f"revision {version}" in (data.text or "")
 
 
 async def test_yang_library_agrees_with_the_hello(client: RawClient) -> None:

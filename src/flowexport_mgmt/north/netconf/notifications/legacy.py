@@ -93,6 +93,13 @@ def _time(given: parameters.Parameters, name: str) -> datetime | None:
 
 OPERATIONS: Final[Mapping[str, OperationRow]] = {
     f"{{{names.NOTIFICATION}}}create-subscription": OperationRow(
-        create_subscription, {_STREAM: False, "filter": False, _START: False, _STOP: False}
+        create_subscription,
+        {
+            _STREAM: False,
+            "filter": False,
+            names.base("filter"): False,  # where some clients put it, ncclient among them
+            _START: False,
+            _STOP: False,
+        },
     ),
 }
