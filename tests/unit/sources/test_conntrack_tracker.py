@@ -125,15 +125,16 @@ def test_the_end_may_stand_alone_or_with_entries() -> None:
     assert together.told == [5]
 
 
-def test_a_dump_that_breaks_off_counts_as_far_as_it_came() -> None:
-    """An arena that is not full is taken apart when the kernel falls silent or reports an error."""
-
+def test_what_a_dump_that_breaks_off_had_is_told_by_the_next() -> None:
     def answer(sequence: int) -> list[bytes]:
         return [message(1, 5, sequence), encode_end(sequence, errno.EIO)]
 
-    followed = Followed(answer)
+    followed = Followed(answer, whole((1, 6)))
     with pytest.raises(OSError, match=os.strerror(errno.EIO)):
         followed.dump()
+    followed.tracker.open()
+    followed.dump()
+    assert sum(followed.told) == 6
 
 
 def test_a_refusal_is_told() -> None:
