@@ -1,4 +1,4 @@
-"""``flowexport-collect``: receives sFlow, NetFlow v9 and IPFIX, and shows what they say."""
+"""``flowexport-collect``: receives sFlow, NetFlow and IPFIX, and shows what they say."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _showing(
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="flowexport-collect",
-        description="Receive sFlow v5, NetFlow v9 and IPFIX, any of them on any port, and show "
+        description="Receive sFlow v5, NetFlow v5, v9 and IPFIX, any of them on any port, and show "
         "what they say: a live table on a terminal, otherwise a line per record.",
     )
     parser.add_argument(

@@ -127,7 +127,8 @@ class Collector(Node, frozen=True, kw_only=True):
 
     observation_domain: int = 0
     """The IPFIX observation domain, which is the source id of NetFlow version 9. Its low 16 bits
-    are engine type and engine id of NetFlow version 5.
+    are engine type and engine id of NetFlow version 5. Flow records that are made of sampled
+    packets belong to the next one.
     """
 
     source_address: str | None = None
@@ -294,7 +295,7 @@ class CollectorStatistics(Node, frozen=True, kw_only=True):
     sequence: int | None = None
     """The count that the protocol numbers by, after the latest message: datagrams generated for
     sFlow and NetFlow version 9, records generated for NetFlow version 5 and IPFIX, over TCP and
-    TLS on the present connection.
+    TLS on the present connection. It is that of observation-domain.
     """
 
     dropped_records: int | None = None
@@ -303,8 +304,9 @@ class CollectorStatistics(Node, frozen=True, kw_only=True):
     """
 
     skipped_records: int | None = None
-    """What the protocol has no room for: flows of IPv6 in NetFlow version 5, and in sFlow the
-    adapters of the host that do not fit one datagram. Units: records.
+    """What the protocol has no room for: flows of IPv6 and those sampled at a rate above 16383 in
+    NetFlow version 5, and in sFlow the adapters of the host that do not fit one datagram.
+    Units: records.
     """
 
     templates_sent: int | None = None
