@@ -98,3 +98,28 @@ def test_a_document_has_a_limit(schema: SchemaContext, tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read(schema: SchemaContext, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         check_document(schema, tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    ("leaves", "refused"),
+    [
+        ({"protocol": "ipfix", "biflow": True}, []),
+        ({"protocol": "ipfix", "biflow": False, "record-format": "classic"}, []),
+        ({"protocol": "netflow9", "record-format": "classic"}, []),
+        ({"protocol": "ipfix", "biflow": True, "record-format": "classic"}, ["biflow"]),
+        ({"protocol": "netflow9", "biflow": True}, ["biflow"]),
+        ({"protocol": "netflow5", "record-format": "classic"}, ["record-format"]),
+        (
+            {"protocol": "netflow9", "sampling-options-format": "systematic"},
+            ["sampling-options-format"],
+        ),
+        ({"protocol": "netflow9", "transport": "tcp"}, ["transport"]),
+    ],
+)
+def test_settings_that_a_protocol_has_no_place_for_are_refused(
+    schema: SchemaContext, tmp_path: Path, leaves: dict[str, Any], refused: list[str]
+) -> None:
+    entry = {"name": "a", "address": "192.0.2.1", **leaves}
+    document = json.dumps({"flow-export:flow-export": {"collector": [entry]}})
+    paths = [path for _, _, path in faults_of(schema, tmp_path, document)]
+    assert paths == [f"{A}/fe:{leaf}" for leaf in refused]

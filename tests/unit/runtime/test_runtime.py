@@ -197,6 +197,25 @@ def test_another_identity_begins_anew(
         assert counted.datagrams_sent in (1, 2)
 
 
+@pytest.mark.parametrize("protocol", ["sflow", "netflow9", "ipfix"])
+def test_a_collector_that_comes_back_begins_anew_and_tells_of_no_gap(
+    data_plane: Plane, protocol: str
+) -> None:
+    """What is numbered anew is seen as that: lost is nothing, and nothing is out of order."""
+    with receiver(strict=False) as peer:
+        first = to(peer, protocol)
+        data_plane.commit(first)
+        got = [peer.receive().message for _ in range(3)]
+        data_plane.commit()
+        data_plane.commit(first)
+        again = [peer.receive().message for _ in range(2)]
+    begun = 1 if protocol == "sflow" else 0
+    assert (got[0].sequence, again[0].sequence) == (begun, begun)
+    assert [message.lost for message in (*got, *again)] == [0] * 5
+    faults = {fault.code for message in again for fault in message.faults}
+    assert faults == ({"sequence-restart"} if protocol == "sflow" else set())
+
+
 def test_a_new_port_moves_the_collector(data_plane: Plane, peer: Receiver) -> None:
     with receiver() as other:
         data_plane.commit(to(peer))
