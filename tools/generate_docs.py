@@ -16,9 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from pyang import context, plugin, repository
 
-from flowexport_mgmt.cli.commands import COMMANDS, Configuration
+from flowexport_mgmt.cli.commands import COMMANDS, Configuration, Operation
 from flowexport_mgmt.errors import DecodeError
 from flowexport_mgmt.wire.decoder import Decoder
 
@@ -206,6 +207,12 @@ def render_commands() -> str:
     for command in COMMANDS:
         lines += [f"## `{command.usage}`", "", f"Shows {command.help}.", ""]
         if isinstance(command.action, Configuration):
+            continue
+        if isinstance(command.action, Operation):
+            names = ", ".join(
+                f"`{field.encode_name}`" for field in msgspec.structs.fields(command.action.struct)
+            )
+            lines += [f"Each {command.action.entry} is an object of what is known of: {names}.", ""]
             continue
         names = ", ".join(f"`{field.name}`" for field in command.action.fields)
         lines += [f"Each {command.action.noun} is an object of: {names}.", ""]

@@ -96,6 +96,8 @@ class Exporter:
                 return self._abort(commit)
             case m.GetState(paths=paths):
                 return self._state(paths)
+            case m.GetRecentFlows(destination_prefix=prefix):
+                return self._recent_flows(prefix)
 
     def _prepare(self, request: m.Prepare) -> m.Prepared:
         crash.point(_BEFORE_PREPARE)
@@ -126,6 +128,12 @@ class Exporter:
             self._abandon()
         crash.point(_AFTER_ABORT)
         return m.Done()
+
+    def _recent_flows(self, prefix: str | None) -> m.Reply:
+        try:
+            return m.RecentFlows(flows=self._runtime.recent_flows(prefix))
+        except ValueError as error:
+            return m.Failed(message=str(error))
 
     def _state(self, paths: Sequence[str]) -> m.State:
         from flowexport_mgmt.runtime.paths import is_asked  # noqa: PLC0415 - numpy comes with it

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
-from flowexport_mgmt.errors import LinkError
+from flowexport_mgmt.errors import ErrorTag, LinkError, ManagementError
 from flowexport_mgmt.link import messages as m
 from flowexport_mgmt.link.channel import Channel, NoAnswerError
 from flowexport_mgmt.model import flow_export as fe
@@ -229,3 +231,39 @@ class ExporterState:
             return state
         exporter = msgspec.structs.replace(state.exporter, restarts=self._link.restarts)
         return msgspec.structs.replace(state, exporter=exporter)
+
+
+class ExporterCalls:
+    """Operations of the model that the exporter carries out."""
+
+    def __init__(self, link: ExporterLink) -> None:
+        self._link = link
+
+    async def recent_flows(self, parameters: Mapping[str, str]) -> Mapping[str, Any]:
+        """Ask for the latest flow records.
+
+        Raises:
+            ManagementError: the prefix is none.
+            LinkError: there is no exporter, or it failed.
+        """
+        prefix = parameters.get("destination-prefix")
+        if prefix is not None and not _is_prefix(prefix):
+            raise ManagementError.single(
+                ErrorTag.INVALID_VALUE,
+                f"{prefix} is no prefix of IPv4 or IPv6, such as 192.0.2.0/24",
+            )
+        reply = await self._link.request(
+            m.GetRecentFlows(destination_prefix=prefix), _STATE_PATIENCE
+        )
+        if not isinstance(reply, m.RecentFlows):
+            raise LinkError(f"the exporter answered {reply}")
+        return {"flow": [msgspec.to_builtins(flow) for flow in reply.flows]}
+
+
+def _is_prefix(text: str) -> bool:
+    """Tell what ip-prefix of RFC 6991 takes."""
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return "/" in text

@@ -12,7 +12,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowexport_mgmt.app.exporter_link import ExporterComponent, ExporterLink, ExporterState
+from flowexport_mgmt.app.exporter_link import (
+    ExporterCalls,
+    ExporterComponent,
+    ExporterLink,
+    ExporterState,
+)
 from flowexport_mgmt.app.logging_component import LoggingComponent
 from flowexport_mgmt.app.process import End, run_child
 from flowexport_mgmt.app.settings import ChildSettings
@@ -82,6 +87,8 @@ class Manager:
         datastore.register_state(
             ExporterState(self._link, lambda: datastore.configuration.flow_export is not None)
         )
+        calls = ExporterCalls(self._link)
+        datastore.register_call("flow-export:recent-flows", calls.recent_flows)
         await datastore.start()
         self._started = True
         await self._reconcile()

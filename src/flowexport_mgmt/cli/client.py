@@ -10,7 +10,7 @@ import itertools
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -108,11 +108,25 @@ class Client:
         etree.SubElement(source, _nc(datastore))
         return self._data(rpc)
 
+    def call(self, namespace: str, name: str, parameters: Mapping[str, str]) -> etree._Element:
+        """Have an operation of a module carried out; return the reply. Raises as :meth:`get`."""
+        rpc = self._rpc()
+        operation = etree.SubElement(rpc, f"{{{namespace}}}{name}")
+        for leaf, value in parameters.items():
+            etree.SubElement(operation, f"{{{namespace}}}{leaf}").text = value
+        return self._ask(rpc)
+
     def _rpc(self) -> etree._Element:
         message_id = {"message-id": str(next(self._ids))}
         return etree.Element(_nc("rpc"), message_id, {"nc": NETCONF})
 
     def _data(self, rpc: etree._Element) -> etree._Element:
+        data = self._ask(rpc).find(_nc("data"))
+        if data is None:
+            raise NotReachedError(f"{self._path}: the reply holds no data")
+        return data
+
+    def _ask(self, rpc: etree._Element) -> etree._Element:
         try:
             self._socket.sendall(encode(etree.tostring(rpc), Framing.CHUNKED))
             reply = _parse(self._receive())
@@ -121,10 +135,7 @@ class Client:
         faults = [_fault(found) for found in reply.iterchildren(_nc("rpc-error"))]
         if faults:
             raise ManagementError(faults)
-        data = reply.find(_nc("data"))
-        if data is None:
-            raise NotReachedError(f"{self._path}: the reply holds no data")
-        return data
+        return reply
 
     def _hello(self) -> None:
         self._socket.sendall(encode(_HELLO, Framing.END_OF_MESSAGE))

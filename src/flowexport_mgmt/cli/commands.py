@@ -14,6 +14,7 @@ from typing import Final
 
 from flowexport_mgmt.cli.values import Struct, Value, identity, unix_seconds
 from flowexport_mgmt.errors import FlowExportError
+from flowexport_mgmt.link.messages import RecentFlow
 from flowexport_mgmt.model import flow_export, interfaces, server
 
 _FLOW_EXPORT: Final = "urn:flowexport:flow-export"
@@ -52,6 +53,20 @@ class Listing:
     absent: Value
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """Have an operation carried out and render its output's list ``entry``, of type ``struct``.
+
+    The command's key value, if one is given, is its parameter ``parameter``.
+    """
+
+    namespace: str
+    name: str
+    parameter: str
+    entry: str
+    struct: Struct
+
+
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """Read a whole datastore and render it with RFC 7951's names."""
@@ -66,13 +81,14 @@ class Command:
 
     words: tuple[str, ...]
     help: str
-    action: Listing | Configuration
+    action: Listing | Configuration | Operation
     key: str = ""
+    value: str = ""
 
     @property
     def usage(self) -> str:
         """The command as it is typed, such as ``show interfaces [name NAME]``."""
-        narrowed = f" [{self.key} {self.key.upper()}]" if self.key else ""
+        narrowed = f" [{self.key} {self.value or self.key.upper()}]" if self.key else ""
         return " ".join(self.words) + narrowed
 
 
@@ -107,6 +123,19 @@ COMMANDS: Final = (
                 Field("sequence", "statistics/sequence", default=0),
                 Field("last-export-time", "statistics/last-export-time", unix_seconds),
             ),
+        ),
+    ),
+    Command(
+        words=("show", "flow", "recent"),
+        help="the latest flow records of connections, those to one prefix or all",
+        key="dst",
+        value="PREFIX",
+        action=Operation(
+            namespace=_FLOW_EXPORT,
+            name="recent-flows",
+            parameter="destination-prefix",
+            entry="flow",
+            struct=RecentFlow,
         ),
     ),
     Command(
@@ -215,8 +244,10 @@ def parse(line: str) -> Invocation:
         for found in _WORD.finditer(line)
     ]
     candidates: Sequence[Command] = COMMANDS
-    for depth in range(max(len(command.words) for command in COMMANDS)):
+    depth = 0
+    while depth < max(len(command.words) for command in candidates):
         candidates = _narrow(line, words, depth, candidates)
+        depth += 1
     command = candidates[0]
     return Invocation(command, _key_value(line, words[len(command.words) :], command))
 

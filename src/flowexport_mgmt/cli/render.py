@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from lxml import etree
 
-from flowexport_mgmt.cli.commands import Configuration, Field, Invocation, Listing, UsageError
+from flowexport_mgmt.cli.commands import (
+    Configuration,
+    Field,
+    Invocation,
+    Listing,
+    Operation,
+    UsageError,
+)
 from flowexport_mgmt.cli.values import Value, local_name, pick, typed
 
 _OWN: str = "urn:flowexport:"
@@ -21,6 +29,9 @@ class Reader(Protocol):
     def get_config(self, datastore: str) -> etree._Element:
         """Read a datastore."""
 
+    def call(self, namespace: str, name: str, parameters: Mapping[str, str]) -> etree._Element:
+        """Have an operation carried out; return the reply."""
+
 
 def carry_out(invocation: Invocation, reader: Reader) -> Value:
     """Read and render what a command shows.
@@ -32,6 +43,9 @@ def carry_out(invocation: Invocation, reader: Reader) -> Value:
     action = invocation.command.action
     if isinstance(action, Configuration):
         return render_configuration(action, reader.get_config(action.datastore))
+    if isinstance(action, Operation):
+        given = {} if invocation.name is None else {action.parameter: invocation.name}
+        return render_output(action, reader.call(action.namespace, action.name, given))
     return render_listing(action, reader.get(action.namespace, action.path), invocation.name)
 
 
@@ -52,6 +66,12 @@ def render_listing(listing: Listing, data: etree._Element, name: str | None) -> 
         if pick(entry, "name") == name:
             return _object(listing.fields, entry)
     raise UsageError(f"{listing.noun} not found: {name}")
+
+
+def render_output(operation: Operation, reply: etree._Element) -> Value:
+    """Render the entries of an operation's output as a list."""
+    tag = f"{{{operation.namespace}}}{operation.entry}"
+    return [typed(entry, operation.struct) for entry in reply.iterchildren(tag)]
 
 
 def render_configuration(configuration: Configuration, data: etree._Element) -> Value:

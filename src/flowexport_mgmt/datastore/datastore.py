@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from flowexport_mgmt.datastore.access import AccessControl
+from flowexport_mgmt.datastore.calls import Calls, Output, Parameters, Provider
 from flowexport_mgmt.datastore.candidate import LogEntry
 from flowexport_mgmt.datastore.candidates import Candidates, Source, whole
 from flowexport_mgmt.datastore.cleartext import hash_cleartext
@@ -72,6 +73,7 @@ class Datastore:
         )
         self._state = StateReader(schema)
         self._state.register(self.access)
+        self._calls = Calls()
         self._state.register(OwnState(self._report, lambda: self.history, self._report_pending))
 
     # -- life
@@ -101,6 +103,14 @@ class Datastore:
     def register_state(self, provider: StateProvider) -> None:
         """Let a provider report state."""
         self._state.register(provider)
+
+    def register_call(self, name: str, provider: Provider) -> None:
+        """Let a provider carry out an operation of our own modules."""
+        self._calls.register(name, provider)
+
+    async def call(self, name: str, parameters: Parameters) -> Output:
+        """Have an operation of our own modules carried out; see Calls.call."""
+        return await self._calls.call(name, parameters)
 
     async def start(self) -> None:
         """Give running to every component, which does of it what it can."""

@@ -6,6 +6,7 @@
     Prepare(commit, flow_export, strict)    Prepared(refusals) | Failed(message)
     Apply(commit), Abort(commit)            Done() | Failed(message)
     GetState(paths)                         State(flow_export, interfaces) | Failed(message)
+    GetRecentFlows(destination_prefix)      RecentFlows(flows) | Failed(message)
                                             Hello(commit, started), once, when a link opens
                                             CollectorStateChange, SourceStateChange,
                                             SampleLoss at any time
@@ -67,6 +68,12 @@ class GetState(_Message, frozen=True, kw_only=True):
     paths: tuple[str, ...] = ()
 
 
+class GetRecentFlows(_Message, frozen=True, kw_only=True):
+    """Report the latest flow records, to any destination or to those of a prefix."""
+
+    destination_prefix: str | None = None
+
+
 class Hello(_Message, frozen=True, kw_only=True):
     """The first message on a link: the commit that runs (0 for none) and the process's start."""
 
@@ -89,6 +96,30 @@ class State(_Message, frozen=True, kw_only=True):
 
     flow_export: fe.FlowExportState | None = None
     interfaces: ifs.Interfaces | None = None
+
+
+class RecentFlow(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", omit_defaults=True):
+    """A flow record as the model has it; None where something is not known."""
+
+    src_address: str
+    src_port: int | None = None
+    dst_address: str
+    dst_port: int | None = None
+    protocol: int
+    bytes: int
+    packets: int
+    tcp_state: str | None = None
+    first_ms: int
+    last_ms: int
+    src_as: int | None = None
+    dst_as: int | None = None
+    next_hop: str | None = None
+
+
+class RecentFlows(_Message, frozen=True, kw_only=True):
+    """The latest flow records, the latest first."""
+
+    flows: tuple[RecentFlow, ...] = ()
 
 
 class Failed(_Message, frozen=True, kw_only=True):
@@ -121,8 +152,8 @@ class SampleLoss(_Message, frozen=True, kw_only=True):
     total: int
 
 
-Request = Prepare | Apply | Abort | GetState
+Request = Prepare | Apply | Abort | GetState | GetRecentFlows
 Event = CollectorStateChange | SourceStateChange | SampleLoss
-Reply = Prepared | Done | State | Failed
+Reply = Prepared | Done | State | RecentFlows | Failed
 FromExporter = Hello | Reply | Event
 """All that an exporter sends, for the manager's decoder."""

@@ -222,6 +222,11 @@ class Conntrack(Node, frozen=True, kw_only=True):
     are exported.
     """
 
+    recent_flow_ring: int = 4096
+    """How many of the latest records are kept for recent-flows: one for each connection and
+    direction that grew. Units: records.
+    """
+
     manage_kernel: bool = False
     """Whether net.netfilter.nf_conntrack_acct, _timestamp and _events are set to 1 while
     connections are followed, and put back afterwards. Connections that the kernel made before
@@ -431,6 +436,9 @@ class ConntrackState(Node, frozen=True, kw_only=True):
 
     mode: ConntrackMode | None = None
     """What the kernel tells of connections."""
+
+    recent_ring_drops: int | None = None
+    """Records that made room for later ones in the ring of recent flows. Units: records."""
 
     flows_active: int | None = None
     """Connections that are known and have not ended. Units: flows."""

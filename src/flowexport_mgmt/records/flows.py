@@ -69,6 +69,8 @@ class FlowBatch:
     icmp: U2 | None = None
     tos: U1 | None = None
     tcp_flags: U1 | None = None
+    tcp_state: U1 | None = None
+    """What the kernel calls the state of TCP (enum tcp_conntrack), 0 for none."""
     src_mask: U1 | None = None
     dst_mask: U1 | None = None
     next_hop: Addresses | None = None

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import functools
+import ipaddress
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from flowexport_mgmt.link.messages import Refusal
+import msgspec
+
+from flowexport_mgmt.link.messages import RecentFlow, Refusal
 from flowexport_mgmt.model import flow_export as fe
 from flowexport_mgmt.model.base import OperStatus
+from flowexport_mgmt.pipeline.recent import RecentFlows
 from flowexport_mgmt.runtime.parts import Surroundings, tell_source
 from flowexport_mgmt.runtime.paths import CONNTRACK, is_asked
 from flowexport_mgmt.runtime.times import date_and_time, date_and_time_or_none
@@ -30,6 +34,7 @@ class Conntrack:
     def __init__(self, surroundings: Surroundings) -> None:
         self._surroundings = surroundings
         self._source: ConntrackSource | None = None
+        self._recent: RecentFlows | None = None
         self._running: fe.Conntrack | None = None
         self._prepared: fe.Conntrack | None = None
         self._is_prepared = False
@@ -56,6 +61,22 @@ class Conntrack:
         elif self._running != before:
             self._source.configure(_read(self._running))
 
+        if self._recent is not None and self._running is not None:
+            self._recent.resize(self._running.recent_flow_ring)
+
+    def recent_flows(self, destination_prefix: str | None) -> tuple[RecentFlow, ...]:
+        """Give the latest records, the latest first; none while nothing is followed.
+
+        Raises:
+            ValueError: there is no such prefix.
+        """
+        network = (
+            None
+            if destination_prefix is None
+            else ipaddress.ip_network(destination_prefix, strict=False)
+        )
+        return () if self._recent is None else self._recent.find(network)
+
     def abort(self) -> None:
         """Forget the settings."""
         self._is_prepared = False
@@ -70,7 +91,10 @@ class Conntrack:
             return fe.FlowExportState()
         if self._source is None:
             return fe.FlowExportState(conntrack=fe.ConntrackState(oper_status=OperStatus.DISABLED))
-        return fe.FlowExportState(conntrack=describe_conntrack(self._source.report))
+        state = describe_conntrack(self._source.report)
+        if self._recent is not None:
+            state = msgspec.structs.replace(state, recent_ring_drops=self._recent.drops)
+        return fe.FlowExportState(conntrack=state)
 
     @property
     def _memory(self) -> Path | None:
@@ -79,6 +103,9 @@ class Conntrack:
 
     def _begin(self, settings: Settings) -> None:
         surroundings = self._surroundings
+        if self._recent is None and self._running is not None:
+            self._recent = RecentFlows(self._running.recent_flow_ring)
+            surroundings.pipeline.exchange.tap(self._recent.take)
         self._source = ConntrackSource(
             settings,
             surroundings.pipeline.exchange.publish,
@@ -91,6 +118,9 @@ class Conntrack:
         if self._source is not None:
             self._source.stop(_STOP_S)
             self._source = None
+        if self._recent is not None:
+            self._surroundings.pipeline.exchange.untap(self._recent.take)
+            self._recent = None
 
 
 def describe_conntrack(report: ConntrackReport) -> fe.ConntrackState:

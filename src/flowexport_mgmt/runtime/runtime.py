@@ -11,7 +11,7 @@ import msgspec
 
 from flowexport_mgmt.errors import LinkError
 from flowexport_mgmt.export import OWN_FACILITIES, Facilities, Instant
-from flowexport_mgmt.link.messages import Event, Refusal, State
+from flowexport_mgmt.link.messages import Event, RecentFlow, Refusal, State
 from flowexport_mgmt.model import flow_export as fe
 from flowexport_mgmt.pipeline import Pipeline, read_clock
 from flowexport_mgmt.runtime.collectors import Collectors
@@ -54,12 +54,13 @@ class Runtime:
         self._pipeline = Pipeline(self._source, clock, tell_counters)
         surroundings = Surroundings(self._pipeline, clock, on_event, facilities, state_folder)
         self.collectors = Collectors(surroundings)
+        self._conntrack = Conntrack(surroundings)
         # A commit reaches the collectors before the sources that feed them.
         self._parts: tuple[Part, ...] = (
             self.collectors,
             Enrichment(surroundings),
             Sampling(surroundings),
-            Conntrack(surroundings),
+            self._conntrack,
         )
         self._started = False
         self._flow_export: fe.FlowExport | None = None
@@ -119,6 +120,14 @@ class Runtime:
             snapshot = self._source.read(now.unix_ns, now.uptime_ms, now.monotonic)
             interfaces = describe_interfaces(snapshot)
         return State(flow_export=flow_export, interfaces=interfaces)
+
+    def recent_flows(self, destination_prefix: str | None) -> tuple[RecentFlow, ...]:
+        """Give the latest flow records, those to a prefix or all, the latest first.
+
+        Raises:
+            ValueError: there is no such prefix.
+        """
+        return self._conntrack.recent_flows(destination_prefix)
 
     def stop(self) -> None:
         """Stop every thread and release every socket, within a second."""

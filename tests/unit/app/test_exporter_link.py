@@ -10,11 +10,17 @@ from dataclasses import dataclass, field
 import pytest
 from tests.support.conditions import until
 from tests.support.daemon import Collector
+from tests.support.routes import flows
 
 from flowexport_mgmt.app import exporter_link
 from flowexport_mgmt.app.exporter import Exporter
-from flowexport_mgmt.app.exporter_link import ExporterComponent, ExporterLink, ExporterState
-from flowexport_mgmt.errors import LinkError
+from flowexport_mgmt.app.exporter_link import (
+    ExporterCalls,
+    ExporterComponent,
+    ExporterLink,
+    ExporterState,
+)
+from flowexport_mgmt.errors import LinkError, ManagementError
 from flowexport_mgmt.link import messages as m
 from flowexport_mgmt.link.channel import EventQueue
 from flowexport_mgmt.model import flow_export as fe
@@ -209,3 +215,22 @@ async def test_state_without_an_exporter_knows_the_restarts(ends: Ends) -> None:
     assert nodes == {
         "flow-export:flow-export": fe.FlowExportState(exporter=fe.Exporter(restarts=5))
     }
+
+
+async def test_recent_flows_are_asked_for(ends: Ends) -> None:
+    calls = ExporterCalls(ends.link)
+    assert await calls.recent_flows({}) == {"flow": []}
+    on = Configuration(flow_export=fe.FlowExport(conntrack=fe.Conntrack(enabled=True)))
+    await ends.commit(1, on)
+    batch = flows(["10.0.0.1"] * 2, ["10.1.0.1", "10.2.0.1"])
+    ends.runtime._pipeline.exchange.publish(batch)
+    everything = (await calls.recent_flows({}))["flow"]
+    assert [flow["dst-address"] for flow in everything] == ["10.2.0.1", "10.1.0.1"]
+    chosen = await calls.recent_flows({"destination-prefix": "10.1.0.0/16"})
+    assert [flow["dst-address"] for flow in chosen["flow"]] == ["10.1.0.1"]
+    for wrong in ("10.1.0.0", "10.1.0.0/33", "here/8", ""):
+        with pytest.raises(ManagementError, match="no prefix"):
+            await calls.recent_flows({"destination-prefix": wrong})
+    ends.link.close()
+    with pytest.raises(LinkError, match="not running"):
+        await calls.recent_flows({})

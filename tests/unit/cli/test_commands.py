@@ -30,9 +30,10 @@ def test_a_quoted_name_may_hold_anything(name: str) -> None:
     ("line", "column", "words"),
     [
         ("", 1, "more is needed: show"),
-        ("show", 5, "more is needed: configuration, flow-export"),
+        ("show", 5, "more is needed: configuration, flow, flow-export"),
         ("shew flow-export", 0, "unknown word 'shew', expected show"),
-        ("show flow", 5, "unknown word 'flow', expected configuration, flow-export"),
+        ("show flaw", 5, "unknown word 'flaw', expected configuration, flow, flow-export"),
+        ("show flow", 10, "more is needed: recent"),
         ("show history 3", 13, "the command is: show history"),
         ("show interfaces eth0", 16, "the command is: show interfaces [name NAME]"),
         ("show interfaces name ", 21, "a name is missing"),

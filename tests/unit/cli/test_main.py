@@ -216,3 +216,37 @@ def test_a_reader_that_has_seen_enough(start_peer: StartPeer, socket_path: Path)
         check=False,
     )
     assert done.stderr == ""
+
+
+FLOWS = """<flow xmlns="urn:flowexport:flow-export"><src-address>10.0.0.1</src-address>
+  <src-port>1234</src-port><dst-address>10.0.0.2</dst-address><dst-port>443</dst-port>
+  <protocol>6</protocol><bytes>900</bytes><packets>7</packets>
+  <tcp-state>established</tcp-state><first-ms>1000</first-ms><last-ms>2000</last-ms></flow>"""
+
+
+def test_show_flow_recent(start_peer: StartPeer, run: _Run) -> None:
+    peer = start_peer(lambda _: reply(FLOWS))
+    code, out, _ = run("-c", "show flow recent dst 10.0.0.0/8")
+    assert code == 0
+    assert json.loads(out) == [
+        {
+            "src-address": "10.0.0.1",
+            "src-port": 1234,
+            "dst-address": "10.0.0.2",
+            "dst-port": 443,
+            "protocol": 6,
+            "bytes": 900,
+            "packets": 7,
+            "tcp-state": "established",
+            "first-ms": 1000,
+            "last-ms": 2000,
+        }
+    ]
+    assert b"destination-prefix>10.0.0.0/8<" in peer.requests[0]
+
+
+def test_show_flow_recent_of_nothing(start_peer: StartPeer, run: _Run) -> None:
+    peer = start_peer(lambda _: reply("<ok/>"))
+    code, out, _ = run("-c", "show flow recent")
+    assert (code, json.loads(out)) == (0, [])
+    assert b"destination-prefix" not in peer.requests[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from typing import Any
 
 import pytest
 from tests.support.conditions import wait_until
@@ -81,3 +82,28 @@ def test_a_kernel_that_refuses_is_asked_again(
     wait_until(lambda: routes(data_plane).oper_status == "up")
     told = [event for event in data_plane.events if isinstance(event, SourceStateChange)]
     assert [(event.name, event.oper_status) for event in told] == [("fib", "down"), ("fib", "up")]
+
+
+def test_the_ring_of_recent_flows_follows_the_configuration(data_plane: Plane) -> None:
+    def ring(**settings: Any) -> fe.ConntrackState:
+        new = fe.FlowExport(conntrack=fe.Conntrack(**settings))
+        assert not data_plane.runtime.prepare(9, new, strict=True)
+        data_plane.runtime.apply(9)
+        state = data_plane.runtime.state(["/flow-export/conntrack"]).flow_export
+        assert state is not None
+        assert state.conntrack is not None
+        return state.conntrack
+
+    def fill(count: int) -> None:
+        batch = flows(["10.0.0.1"] * count, ["10.0.0.2"] * count)
+        data_plane.runtime._pipeline.exchange.publish(batch)
+
+    assert ring(enabled=False).recent_ring_drops is None
+    assert ring(enabled=True, recent_flow_ring=100).recent_ring_drops == 0
+    fill(130)
+    assert len(data_plane.runtime.recent_flows(None)) == 100
+    assert ring(enabled=True, recent_flow_ring=64).recent_ring_drops == 66
+    assert len(data_plane.runtime.recent_flows("10.0.0.0/24")) == 64
+    ring(enabled=False)
+    fill(1)
+    assert data_plane.runtime.recent_flows(None) == ()

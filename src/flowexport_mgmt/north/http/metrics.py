@@ -177,6 +177,12 @@ _CONNTRACK_ROWS: Final[Sequence[_Row[ConntrackState]]] = (
         "Connections that were gone without an event, and their last packets with them.",
         lambda s: s.flows_vanished,
     ),
+    _Row(
+        GaugeMetricFamily,  # the name that dashboards know has no _total
+        "recent_ring_drops",
+        "Records that made room for later ones in the ring of recent flows.",
+        lambda s: s.recent_ring_drops,
+    ),
 )
 
 _EXPORTER_ROWS: Final[Sequence[_Row[Exporter]]] = (

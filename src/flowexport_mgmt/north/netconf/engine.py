@@ -8,7 +8,15 @@ from typing import Final
 
 from flowexport_mgmt.datastore import Datastore, Session
 from flowexport_mgmt.errors import ErrorTag, ErrorType, Fault, ManagementError
-from flowexport_mgmt.north.netconf import commits, documents, names, nmda, operations, parameters
+from flowexport_mgmt.north.netconf import (
+    commits,
+    documents,
+    model_operations,
+    names,
+    nmda,
+    operations,
+    parameters,
+)
 from flowexport_mgmt.north.netconf.calls import Call, OperationRow
 from flowexport_mgmt.north.netconf.notifications import dynamic, legacy
 from flowexport_mgmt.north.netconf.notifications.client import Client
@@ -27,6 +35,7 @@ _OPERATIONS: Final = {
     **nmda.OPERATIONS,
     **legacy.OPERATIONS,
     **dynamic.OPERATIONS,
+    **model_operations.OPERATIONS,
 }
 
 

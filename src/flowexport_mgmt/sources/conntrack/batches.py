@@ -92,6 +92,7 @@ def _columns(one: Grown, now_ns: int) -> dict[str, NDArray[Any]]:
         "in_if": np.zeros(len(entries), np.uint32),
         "out_if": np.zeros(len(entries), np.uint32),
         "icmp": _icmp(entries),
+        "tcp_state": entries.column("tcp_state").astype(np.uint8),
         "end_reason": _reasons(entries),
         "vrf": entries.zones().astype(np.uint32),
     }

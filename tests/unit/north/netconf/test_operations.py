@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lxml import etree
 from tests.support.netconf_client import FE, NAMESPACES, RawClient
 from tests.support.netconf_server import Server, running_server
 
+from flowexport_mgmt.errors import LinkError
 from flowexport_mgmt.schema.context import SchemaContext
 
 RUNNING, CANDIDATE = "<running/>", "<candidate/>"
@@ -293,3 +296,51 @@ async def test_monitoring_shows_locks_and_sessions(client: RawClient) -> None:
     assert data.find(".//ncm:datastore[ncm:name='running']/ncm:locks", NAMESPACES) is None
     transport = data.findtext(".//ncm:session/ncm:transport", namespaces=NAMESPACES)
     assert (transport or "").endswith("netconf-unix")
+
+
+# -- operations of our own modules
+
+
+RECENT = f'<recent-flows xmlns="{FE}"/>'
+
+
+async def test_recent_flows(server: Server, client: RawClient) -> None:
+    asked: list[Mapping[str, str]] = []
+
+    async def give(parameters: Mapping[str, str]) -> Mapping[str, Any]:
+        asked.append(parameters)
+        return {"flow": [{"src-address": "10.0.0.1", "bytes": 2**63}, {"src-address": "a<b"}]}
+
+    server.datastore.register_call("flow-export:recent-flows", give)
+    reply = await client.call(RECENT)
+    assert [[(etree.QName(e).localname, e.text) for e in flow] for flow in reply] == [
+        [("src-address", "10.0.0.1"), ("bytes", str(2**63))],
+        [("src-address", "a<b")],
+    ]
+    assert {e.tag for e in reply} == {f"{{{FE}}}flow"}
+    prefix = "<destination-prefix> 10.0.0.0/8 </destination-prefix>"
+    await client.call(f'<recent-flows xmlns="{FE}">{prefix}</recent-flows>')
+    assert asked == [{}, {"destination-prefix": "10.0.0.0/8"}]
+
+
+async def test_recent_flows_that_cannot_be_had(server: Server, client: RawClient) -> None:
+    (error,) = await client.errors(RECENT)
+    assert error["tag"] == "operation-not-supported"
+
+    async def fail(_: Mapping[str, str]) -> Mapping[str, Any]:
+        raise LinkError("the exporter process is not running")
+
+    server.datastore.register_call("flow-export:recent-flows", fail)
+    (error,) = await client.errors(RECENT)
+    assert (error["tag"], error["message"]) == (
+        "operation-failed",
+        "the exporter process is not running",
+    )
+
+    async def nothing(_: Mapping[str, str]) -> Mapping[str, Any]:
+        return {"flow": []}
+
+    server.datastore.register_call("flow-export:recent-flows", nothing)
+    await client.ok(RECENT)
+    (error,) = await client.errors(f'<recent-flows xmlns="{FE}"><other/></recent-flows>')
+    assert error["tag"] == "unknown-element"
