@@ -161,8 +161,9 @@ def test_each_loss_has_its_name_and_nobody_else_loses_anything(
     def errors(name: str) -> set[str]:
         return {entry.error for entry in busy_plane.statistics(name).send_failure}
 
-    wait_until(lambda: errors("closed") == {"ECONNREFUSED"})
-    wait_until(lambda: errors("beyond") and errors("beyond") <= {"ENETUNREACH", "EHOSTUNREACH"})
+    wait_until(lambda: errors("closed") == {"ECONNREFUSED"}, 20)
+    lost = {"ENETUNREACH", "EHOSTUNREACH"}
+    wait_until(lambda: errors("beyond") and errors("beyond") <= lost, 20)
     wait_until(lambda: busy_plane.statistics("slow").dropped_records, 20)
     assert busy_plane.await_status("none", "down").oper_reason == (
         "address 10.9.0.2: No route to host (EHOSTUNREACH)"
@@ -174,6 +175,49 @@ def test_each_loss_has_its_name_and_nobody_else_loses_anything(
     arrived = good.waiting()  # where a gap in the sequence fails the test
     assert sum(got.message.domain == 0 for got in arrived) >= (sent.datagrams_sent or 0) > 0
     good.close()
+
+
+@pytest.mark.parametrize(
+    ("target", "network", "unreachable"),
+    [
+        ("10.7.0.2", ["10.7.0.0/24"], {"ENETUNREACH"}),
+        ("fd07::2", ["-6", "fd07::/64"], {"ENETUNREACH", "EHOSTUNREACH"}),
+    ],
+    ids=["ipv4", "ipv6"],
+)
+def test_a_route_that_is_unplugged_and_comes_back(
+    wire: Wire, busy_plane: Plane, target: str, network: list[str], unreachable: set[str]
+) -> None:
+    """What was generated meanwhile is missed, and nothing else; a neighbour misses nothing."""
+    *family, prefix = network
+    with wire.far.inside():
+        peer = Receiver(target, strict=False)
+    with wire.near.inside():
+        neighbour = Receiver()
+    busy_plane.commit(to(peer, name="far"), to(neighbour, name="near"))
+    messages = [peer.receive().message]
+    wire.near.ip(*family, "route", "delete", prefix, "dev", "port0")
+    down = busy_plane.await_status("far", "down")
+    assert any(name in (down.oper_reason or "") for name in unreachable)
+    wait_until(lambda: (busy_plane.statistics("near").datagrams_sent or 0) > 100)
+    wire.near.ip(*family, "route", "add", prefix, "dev", "port0")
+    found = busy_plane.await_status("far", "up")
+    assert {entry.error for entry in found.send_failure} <= unreachable | {"ECANCELED"}
+    assert found.errors
+
+    def is_told() -> bool:
+        messages.append(peer.receive().message)
+        return bool(messages[-1].lost)
+
+    wait_until(is_told)
+    assert [m.lost for m in messages if m.lost] == [found.errors]
+    codes = {fault.code for message in messages for fault in message.faults}
+    assert codes == {"sequence-gap"}  # of datagrams and of samples
+    assert busy_plane.changes("far") == ["down", "up"]
+    assert busy_plane.changes("near") == []
+    neighbour.waiting()  # where a gap in the sequence fails the test
+    peer.close()
+    neighbour.close()
 
 
 @pytest.mark.parametrize("rung", LADDER, ids=lambda rung: rung.name)
