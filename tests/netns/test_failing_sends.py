@@ -90,7 +90,7 @@ def test_gaps_are_what_was_counted(wire: Wire, protocol: str, rung: Rung) -> Non
     # GSO loses a whole run with a packet. sendmmsg hides why it ended early: what failed in the
     # middle of a call is tried once more, and rarely fails again.
     assert {"gso": failed >= dropped, "sendmmsg": 0 < failed < dropped, "send": failed == dropped}[
-        rung.name
+        sender.method
     ]
     assert Counter(fault.code for message in got for fault in message.faults).keys() == {
         "sequence-gap"
