@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 from flowexport_mgmt.datastore.access import AccessControl
 from flowexport_mgmt.datastore.candidate import LogEntry
@@ -19,11 +20,22 @@ from flowexport_mgmt.datastore.sessions import Session, require_open
 from flowexport_mgmt.datastore.transaction import DAEMON, Order, Transactions
 from flowexport_mgmt.datastore.writing import Writes
 from flowexport_mgmt.errors import ErrorTag, ManagementError
+from flowexport_mgmt.schema.tree import Tree
 
 _RETRY = 10.0
 """Seconds until a rollback that failed is tried again."""
 
 _log = logging.getLogger(__name__)
+
+
+class CommitRequest(NamedTuple):
+    """A commit as a session asks for it; see `Datastore.commit`."""
+
+    session: Session
+    comment: str = ""
+    label: str = ""
+    confirmed: Confirmed | None = None
+    persist_id: str | None = None
 
 
 class Commits:
@@ -121,35 +133,36 @@ class Commits:
         check = self._access.commit_check(session)
         await self._commit_shared(Order(author=session, check=check))
 
-    async def commit(
-        self,
-        session: Session,
-        *,
-        comment: str,
-        label: str,
-        confirmed: Confirmed | None,
-        persist_id: str | None,
-    ) -> CommitRecord:
+    async def commit(self, request: CommitRequest) -> CommitRecord:
         """Make the candidate running."""
-        return await self.writes.run(self._commit(session, comment, label, confirmed, persist_id))
+        return await self.writes.run(self._commit(request))
 
-    async def _commit(
-        self,
-        session: Session,
-        comment: str,
-        label: str,
-        confirmed: Confirmed | None,
-        persist_id: str | None,
-    ) -> CommitRecord:
-        self.require(session, Store.RUNNING, Store.CANDIDATE)
-        self.confirms.require_commit(session, confirmed, persist_id)
-        earlier, base = self.confirms.pending, self._transactions.running.record.id
-        pend = partial(self.confirms.plan, confirmed, base)
-        check = self._access.commit_check(session)
-        order = Order(author=session, check=check, comment=comment, label=label, pend=pend)
-        record = await self._commit_shared(order)
+    async def _commit(self, request: CommitRequest) -> CommitRecord:
+        session, earlier = request.session, self.confirms.pending
+        record = await self._commit_shared(self._order(request))
         self._follow(session, earlier, record)
         return record
+
+    async def dry_run(self, request: CommitRequest) -> Tree:
+        """Give what a commit would make running; the caller frees it."""
+        return await self.writes.run(self._dry_run(request))
+
+    async def _dry_run(self, request: CommitRequest) -> Tree:
+        return await self._transactions.trial(self._candidates.shared, self._order(request))
+
+    def _order(self, request: CommitRequest) -> Order:
+        """Check whether a commit may be made now, and say what is asked of it."""
+        session = request.session
+        self.require(session, Store.RUNNING, Store.CANDIDATE)
+        self.confirms.require_commit(session, request.confirmed, request.persist_id)
+        base = self._transactions.running.record.id
+        return Order(
+            author=session,
+            check=self._access.commit_check(session),
+            comment=request.comment,
+            label=request.label,
+            pend=partial(self.confirms.plan, request.confirmed, base),
+        )
 
     async def _commit_shared(self, order: Order) -> CommitRecord:
         shared, renew = self._candidates.shared, self._candidates.renew

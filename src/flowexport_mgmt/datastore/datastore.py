@@ -11,12 +11,12 @@ from flowexport_mgmt.datastore.candidate import LogEntry
 from flowexport_mgmt.datastore.candidates import Candidates, Source, whole
 from flowexport_mgmt.datastore.cleartext import hash_cleartext
 from flowexport_mgmt.datastore.clock import Clock
-from flowexport_mgmt.datastore.commits import Commits
+from flowexport_mgmt.datastore.commits import CommitRequest, Commits
 from flowexport_mgmt.datastore.components import Component, StateProvider, StateSnapshot
 from flowexport_mgmt.datastore.confirm import Confirmed
 from flowexport_mgmt.datastore.documents import valid_configuration
 from flowexport_mgmt.datastore.events import Bus
-from flowexport_mgmt.datastore.files import StateFolder
+from flowexport_mgmt.datastore.files import StateFolder, Stored
 from flowexport_mgmt.datastore.locks import Lock, Locks
 from flowexport_mgmt.datastore.options import EditOptions, Store
 from flowexport_mgmt.datastore.own_state import OwnState, PendingReport, SessionReport
@@ -30,7 +30,8 @@ from flowexport_mgmt.errors import ErrorTag, ErrorType, ManagementError
 from flowexport_mgmt.model.configuration import Configuration
 from flowexport_mgmt.schema.context import SchemaContext
 from flowexport_mgmt.schema.edits import EditNode
-from flowexport_mgmt.schema.tree import Tree
+from flowexport_mgmt.schema.from_json import edits_from_json
+from flowexport_mgmt.schema.tree import Format, Tree
 
 
 class Datastore:
@@ -210,6 +211,21 @@ class Datastore:
         """Give a copy of a datastore; the caller frees it."""
         return self._candidates.tree(store).duplicate()
 
+    def read_commit(self, number: int) -> Tree:
+        """Give the configuration of a commit of the history; the caller frees it.
+
+        Raises:
+            ManagementError: invalid-value: that commit is not kept.
+        """
+        return Tree.parse(self.schema, self._stored(number).document, Format.JSON)
+
+    def _stored(self, number: int) -> Stored:
+        stored = self._files.entry(number)
+        if stored is None:
+            message = f"commit {number} is not in the history"
+            raise ManagementError.single(ErrorTag.INVALID_VALUE, message, type=ErrorType.PROTOCOL)
+        return stored
+
     async def state(self, paths: Sequence[str] = ("/",)) -> StateSnapshot:
         """Ask the providers of the given schema paths."""
         return await self._state.read(paths)
@@ -314,8 +330,31 @@ class Datastore:
             persist_id: the token of the confirmed commit that is pending.
         """
         return await self._commits.commit(
-            session, comment=comment, label=label, confirmed=confirmed, persist_id=persist_id
+            CommitRequest(session, comment, label, confirmed, persist_id)
         )
+
+    async def dry_run(
+        self,
+        session: Session,
+        *,
+        confirmed: Confirmed | None = None,
+        persist_id: str | None = None,
+    ) -> Tree:
+        """Give what a commit would make running, and change nothing; the caller frees it.
+
+        Whatever would refuse the commit refuses this too.
+        """
+        return await self._commits.dry_run(
+            CommitRequest(session, confirmed=confirmed, persist_id=persist_id)
+        )
+
+    async def load_commit(self, session: Session, number: int) -> None:
+        """Make the candidate equal to a commit of the history."""
+        stored = self._stored(number)
+        edits = edits_from_json(self.schema, stored.document)
+        async with self._commits.writes.lock:
+            self._commits.require(session, Store.CANDIDATE)
+            self._candidates.replace(edits, self.access.edit_check(session))
 
     async def cancel_commit(self, session: Session, persist_id: str | None = None) -> None:
         """Roll the pending confirmed commit back (RFC 6241, section 8.4.4.1)."""

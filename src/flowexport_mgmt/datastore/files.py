@@ -196,6 +196,13 @@ class StateFolder:
                 entry.unlink()
                 _link(self.running, entry)
 
+    def entry(self, number: int) -> Stored | None:
+        """Read the entry of a commit; None when there is none that can be read."""
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
+            file = msgspec.json.decode(self._entry(number).read_bytes(), type=_File)
+            return Stored(file.commit, bytes(file.configuration))
+        return None
+
     def _known(self) -> list[int]:
         """Give the numbers of the kept commits; the folder is read once."""
         if self._kept is None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -27,6 +28,7 @@ from flowexport_mgmt.datastore.validation import Valid, validate_in_place
 from flowexport_mgmt.errors import ErrorTag, ManagementError
 from flowexport_mgmt.observe import crash
 from flowexport_mgmt.schema.context import SchemaContext
+from flowexport_mgmt.schema.tree import Tree
 
 _AFTER_PREPARE = crash.declare("datastore.commit.after-prepare")
 _BEFORE_APPLY = crash.declare("datastore.commit.before-apply")
@@ -115,26 +117,56 @@ class Transactions:
         Raises:
             ManagementError: every reason against it; nothing has changed.
         """
+        with self._current(candidate) as current:
+            return await self._commit(current, order, installed)
+
+    async def trial(self, candidate: Candidate, order: Order) -> Tree:
+        """Do what a commit does before anything changes; give the tree that it would make running.
+
+        The caller frees it.
+
+        Raises:
+            ManagementError: every reason against the commit.
+        """
+        with self._current(candidate) as current:
+            valid, changes = self._validated(current, order)
+        chosen = self._participants.concerned(changes)
+        old, new = self.running.configuration, valid.configuration
+        try:
+            await self._participants.prepare(chosen, old, new, self.running.record.id + 1)
+        except BaseException:
+            valid.tree.free()
+            raise
+        await self._participants.abort(chosen)
+        return valid.tree
+
+    @contextlib.contextmanager
+    def _current(self, candidate: Candidate) -> Iterator[Candidate]:
+        """Give the candidate, made again on running if that has changed since."""
         base = self.running
         if candidate.base.id == base.record.id:
-            return await self._commit(candidate, order, installed)
+            yield candidate
+            return
         rebased = candidate.rebased(base.record, base.tree)
         try:
-            return await self._commit(rebased, order, installed)
+            yield rebased
         finally:
             rebased.free()
+
+    def _validated(self, candidate: Candidate, order: Order) -> tuple[Valid, list[Change]]:
+        """Check access and validity; give the configuration and what it changes."""
+        if order.check is not None:
+            order.check(candidate.changes, self.running.tree, candidate.tree)
+        valid = validate_in_place(candidate.take_tree(), lambda: candidate.tree, candidate.given)
+        return valid, [*candidate.changes, *self._ruled_out(valid)]
 
     async def _commit(
         self, candidate: Candidate, order: Order, installed: Callable[[], None]
     ) -> CommitRecord:
-        base = self.running
-        if order.check is not None:
-            order.check(candidate.changes, base.tree, candidate.tree)
-        valid = validate_in_place(candidate.take_tree(), lambda: candidate.tree, candidate.given)
-        if valid.document == base.document:
+        valid, changes = self._validated(candidate, order)
+        if valid.document == self.running.document:
             valid.tree.free()
             return await self._confirm(order)
-        changes = [*candidate.changes, *self._ruled_out(valid)]
         chosen = self._participants.concerned(changes)
         try:
             running = await self._secure(order, valid, changes, chosen)

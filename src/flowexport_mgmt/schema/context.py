@@ -30,7 +30,13 @@ NETCONF_FEATURES = (
 )
 """The optional capabilities that work; each is also a feature of ietf-netconf."""
 
-OWN_MODULES = ("flow-export-types", "flow-export", "flow-export-server", "flow-export-deviations")
+OWN_MODULES = (
+    "flow-export-types",
+    "flow-export",
+    "flow-export-server",
+    "flow-export-management",
+    "flow-export-deviations",
+)
 
 _STANDARD_MODULES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("ietf-interfaces", ()),

@@ -11,6 +11,7 @@ from flowexport_mgmt.errors import ErrorTag, ErrorType, Fault, ManagementError
 from flowexport_mgmt.north.netconf import (
     commits,
     documents,
+    history,
     model_operations,
     names,
     nmda,
@@ -32,6 +33,7 @@ _log = logging.getLogger(__name__)
 _OPERATIONS: Final = {
     **operations.OPERATIONS,
     **commits.OPERATIONS,
+    **history.OPERATIONS,
     **nmda.OPERATIONS,
     **legacy.OPERATIONS,
     **dynamic.OPERATIONS,

@@ -17,6 +17,7 @@ NC_NOTIFICATIONS: Final = "urn:ietf:params:xml:ns:netmod:notification"
 NETCONF_NOTIFICATIONS: Final = "urn:ietf:params:xml:ns:yang:ietf-netconf-notifications"
 SUBSCRIBED: Final = "urn:ietf:params:xml:ns:yang:ietf-subscribed-notifications"
 PUSH: Final = "urn:ietf:params:xml:ns:yang:ietf-yang-push"
+MANAGEMENT: Final = "urn:flowexport:flow-export-management"
 YANG: Final = "urn:ietf:params:xml:ns:yang:1"
 XML: Final = "http://www.w3.org/XML/1998/namespace"
 
@@ -24,6 +25,11 @@ XML: Final = "http://www.w3.org/XML/1998/namespace"
 def base(name: str) -> str:
     """Put a name into NETCONF's base namespace."""
     return f"{{{BASE}}}{name}"
+
+
+def management(name: str) -> str:
+    """Put a name into the namespace of our management module."""
+    return f"{{{MANAGEMENT}}}{name}"
 
 
 def namespace_of(tag: str) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
+from xml.sax.saxutils import escape
 
 from lxml import etree
 
+from flowexport_mgmt.north.netconf.reading import print_all
 from flowexport_mgmt.schema.nodes import Kind, SchemaNode
 
 _Key = tuple[str, tuple[str, ...]]
@@ -15,13 +17,31 @@ _Key = tuple[str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One edit: ``target`` and ``point`` are paths of RFC 8040, section 3.5.3."""
+    """One edit: ``target`` and ``point`` are paths of RFC 8040, section 3.5.3.
+
+    ``source`` is what a delete or replace does away with.
+    """
 
     operation: str
     target: str
     value: etree._Element | None = None
     where: str = ""
     point: str = ""
+    source: etree._Element | None = None
+
+    def render(self, number: int) -> list[bytes]:
+        """Write the elements of the edit, which stand in the namespace around them."""
+        parts = [
+            f"<edit-id>{number}</edit-id><operation>{self.operation}</operation>"
+            f"<target>{escape(self.target)}</target>".encode()
+        ]
+        if self.point:
+            parts.append(f"<point>{escape(self.point)}</point>".encode())
+        if self.where:
+            parts.append(f"<where>{self.where}</where>".encode())
+        if self.value is not None:
+            parts.append(b"<value>%b</value>" % print_all([self.value]))
+        return parts
 
 
 def difference(
@@ -46,7 +66,7 @@ def _below(
     before, after = _children(old, schemas, path), _children(new, schemas, path)
     for key, child in before.items():
         if key not in after:
-            yield Edit("delete", child.path)
+            yield Edit("delete", child.path, source=child.element)
     previous: dict[SchemaNode, str] = {}
     for key, child in after.items():
         if key not in before:
@@ -69,7 +89,7 @@ def _within(before: _Child, after: _Child) -> Iterator[Edit]:
     schema = after.schema
     if schema.is_term or schema.is_any:
         if (before.element.text or "") != (after.element.text or ""):
-            yield Edit("replace", after.path, after.element)
+            yield Edit("replace", after.path, after.element, source=before.element)
         return
     yield from _below(before.element, after.element, schema.children, after.path)
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from xml.sax.saxutils import escape
 
 from lxml import etree
 
@@ -214,22 +213,10 @@ class PushSubscription(Subscription):
 
 
 def _patch(number: int, edits: list[Edit]) -> bytes:
-    written = b"".join(_edit(count, edit) for count, edit in enumerate(edits, 1))
+    written = b"".join(
+        b"<edit>%b</edit>" % b"".join(edit.render(count)) for count, edit in enumerate(edits, 1)
+    )
     return (
         b"<datastore-changes><yang-patch><patch-id>%d</patch-id>%b</yang-patch>"
         b"</datastore-changes>" % (number, written)
     )
-
-
-def _edit(count: int, edit: Edit) -> bytes:
-    parts = [
-        f"<edit><edit-id>{count}</edit-id><operation>{edit.operation}</operation>"
-        f"<target>{escape(edit.target)}</target>".encode()
-    ]
-    if edit.point:
-        parts.append(f"<point>{escape(edit.point)}</point>".encode())
-    if edit.where:
-        parts.append(f"<where>{edit.where}</where>".encode())
-    if edit.value is not None:
-        parts.append(b"<value>%b</value>" % print_all([edit.value]))
-    return b"".join([*parts, b"</edit>"])
