@@ -102,6 +102,8 @@ def render_module(module: Statement) -> str:
     lines += ["```text", _tree(module), "```", ""]
     for child in module.i_children:
         lines += _sections(child, "")
+    for augment in module.search("augment"):
+        lines += _augment(augment)
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -120,13 +122,36 @@ def _sections(node: Statement, parent: str) -> Iterator[str]:
     yield f"## {node.keyword.capitalize()} `{path}`"
     yield ""
     yield from _about(node)
-    leaves = [child for child in node.i_children if child.keyword in LEAVES]
+    yield from _contents(node, path)
+
+
+def _augment(augment: Statement) -> Iterator[str]:
+    """Render what a module adds to another one."""
+    yield f"## Added to `{augment.arg}`"
+    yield ""
+    yield _text(augment, "description")
+    yield ""
+    yield from _contents(augment, augment.arg)
+
+
+def _children(node: Statement) -> Iterator[Statement]:
+    """Give the nodes below one, those of all cases of a choice included."""
+    for child in node.i_children:
+        if child.keyword in ("choice", "case"):
+            yield from _children(child)
+        else:
+            yield child
+
+
+def _contents(node: Statement, path: str) -> Iterator[str]:
+    children = list(_children(node))
+    leaves = [child for child in children if child.keyword in LEAVES]
     if leaves:
         yield "| leaf | type | default | meaning |"
         yield "|---|---|---|---|"
         yield from map(_row, leaves)
         yield ""
-    for child in node.i_children:
+    for child in children:
         yield from _sections(child, path)
 
 
@@ -144,7 +169,7 @@ def _about(node: Statement) -> Iterator[str]:
 
 def _row(leaf: Statement) -> str:
     name = f"`{leaf.arg}`" + (" (list)" if leaf.keyword == "leaf-list" else "")
-    if leaf.i_config is False and leaf.parent.i_config is not False:
+    if leaf.i_config is False and getattr(leaf.parent, "i_config", None) is not False:
         name += " (state)"
     return f"| {name} | {_type(leaf)} | {_default(leaf)} | {_meaning(leaf)} |"
 

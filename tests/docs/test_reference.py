@@ -30,7 +30,7 @@ def pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_leaf_has_a_row() -> None:
     rendered = generate_docs.render()
     for module in generate_docs.load():
-        leaves = list(_leaves(module))
+        leaves = [leaf for node in (module, *module.search("augment")) for leaf in _leaves(node)]
         page = rendered.get(f"{module.arg}.md", "")
         rows = [line for line in page.splitlines() if line.startswith("| `")]
         assert len(rows) == len(leaves)
