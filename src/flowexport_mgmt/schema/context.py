@@ -96,6 +96,10 @@ def find_module(name: str) -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
+def _is_implemented(module: libyang.Module) -> bool:
+    return bool(module.cdata.implemented) and module.name() not in _INTERNAL
+
+
 class SchemaContext:
     """A libyang context with every module that the daemon implements.
 
@@ -151,7 +155,7 @@ class SchemaContext:
         return {
             node.tag: node
             for module in self._served
-            if module.cdata.implemented
+            if _is_implemented(module)
             for node in children_of(self, NULL, module.cdata.compiled)
         }
 
@@ -161,7 +165,7 @@ class SchemaContext:
         return {
             f"{module.name()}:{name}": library.text(module.cdata.ns)
             for module in self._served
-            if module.cdata.implemented
+            if _is_implemented(module)
             for name in library.notification_names(module.cdata)
         }
 
@@ -197,19 +201,30 @@ class SchemaContext:
 
     @property
     def _served(self) -> Iterator[libyang.Module]:
-        return (module for module in self.context if module.name() not in _INTERNAL)
+        """Give the modules that are served, and those of the library's that others import."""
+        unserved = _INTERNAL - self._imported
+        return (module for module in self.context if module.name() not in unserved)
+
+    @cached_property
+    def _imported(self) -> frozenset[str]:
+        """The names of the modules that others import."""
+        return frozenset(
+            library.text(item.name)
+            for module in self.context
+            if module.cdata.parsed
+            for item in library.items(module.cdata.parsed.imports)
+        )
 
     def _describe(self, module: libyang.Module) -> ModuleInfo:
         deviated = module.cdata.deviated_by
-        count = ffi.cast("uint64_t *", deviated)[-1] if deviated else 0
         return ModuleInfo(
             name=module.name(),
             revision=library.text(module.cdata.revision),
             namespace=library.text(module.cdata.ns),
             prefix=module.prefix(),
             features=tuple(f.name() for f in module.features() if f.state()),
-            deviations=tuple(library.text(deviated[i].name) for i in range(count)),
-            implemented=bool(module.cdata.implemented),
+            deviations=tuple(library.text(by.name) for by in library.items(deviated)),
+            implemented=_is_implemented(module),
         )
 
     @cached_property

@@ -137,6 +137,13 @@ def siblings(first: Pointer) -> Iterator[Pointer]:
         first = following
 
 
+def items(first: Pointer) -> Iterator[Pointer]:
+    """Walk an array of the library's, which keeps its length before its first item."""
+    if first:
+        for position in range(ffi.cast("uint64_t *", first)[-1]):
+            yield first[position]
+
+
 def made(context: Pointer, call: str, make: Callable[[Pointer], int]) -> Pointer:
     """Run a call that hands its result to an out parameter."""
     out = ffi.new("struct lyd_node **")

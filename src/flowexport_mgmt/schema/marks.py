@@ -5,10 +5,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Mapping
 
-from _libyang import ffi, lib
+from _libyang import lib
 
 from flowexport_mgmt.schema.context import SchemaContext
-from flowexport_mgmt.schema.library import NULL, Pointer, text
+from flowexport_mgmt.schema.library import NULL, Pointer, items, text
 
 _MODULE = "ietf-netconf-acm"
 
@@ -26,9 +26,8 @@ def marks_of(node: Pointer) -> frozenset[Mark]:
 
 
 def _marks(node: Pointer) -> Iterator[Mark]:
-    extensions = node.exts
-    for i in range(ffi.cast("uint64_t *", extensions)[-1] if extensions else 0):
-        definition = getattr(extensions[i], "def")
+    for extension in items(node.exts):
+        definition = getattr(extension, "def")
         if text(definition.module.name) == _MODULE:
             yield Mark(text(definition.name))
 

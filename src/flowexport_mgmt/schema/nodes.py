@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from _libyang import ffi, lib
 
-from flowexport_mgmt.schema.library import NULL, Pointer, text
+from flowexport_mgmt.schema.library import NULL, Pointer, items, text
 from flowexport_mgmt.schema.paths import Step, render_step
 
 if TYPE_CHECKING:
@@ -141,8 +141,7 @@ class SchemaNode:
         if self.kind is Kind.LEAF:
             values = [typed.dflt] if typed.dflt else []
         else:
-            count = ffi.cast("uint64_t *", typed.dflts)[-1] if typed.dflts else 0
-            values = [typed.dflts[i] for i in range(count)]
+            values = list(items(typed.dflts))
         return tuple(text(lib.lyd_value_get_canonical(context, value)) for value in values)
 
     @property
@@ -216,9 +215,8 @@ def _identity(pointer: Pointer) -> int:
 
 def _bases(compiled: Pointer) -> Iterator[int]:
     if compiled.basetype == lib.LY_TYPE_UNION:
-        types = ffi.cast("struct lysc_type_union *", compiled).types
-        for i in range(ffi.cast("uint64_t *", types)[-1]):
-            yield from _bases(types[i])
+        for member in items(ffi.cast("struct lysc_type_union *", compiled).types):
+            yield from _bases(member)
     elif compiled.basetype == lib.LY_TYPE_LEAFREF:
         yield from _bases(ffi.cast("struct lysc_type_leafref *", compiled).realtype)
     else:
