@@ -37,9 +37,13 @@ async def get_data(call: Call) -> Reply:
     defaults = parameters.defaults(call.parameters)
     shape = _shape(call, tags=defaults is Defaults.REPORT_ALL_TAGGED)
     document = await _read(call, datastore, chosen, _printed(datastore, defaults, shape))
-    selection = await call.reader.select(document, chosen)
-    found = shaped(document.data, selection, shape, call.datastore.schema.top_nodes)
-    return Output(b'<data xmlns="%b">%b</data>' % (names.NMDA.encode(), print_all(found)))
+    if shape.is_plain:
+        xml = await call.reader.filtered(document, chosen)
+    else:
+        selection = await call.reader.select(document, chosen)
+        schemas = call.datastore.schema.top_nodes
+        xml = print_all(shaped(document.data, selection, shape, schemas))
+    return Output(b'<data xmlns="%b">%b</data>' % (names.NMDA.encode(), xml))
 
 
 async def edit_data(call: Call) -> Reply:

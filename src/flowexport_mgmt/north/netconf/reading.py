@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Final, Protocol
 
@@ -48,6 +49,15 @@ class Reader:
         if selection is None:
             return document.xml
         return print_all(prune(document.data, selection, self._keys))
+
+    async def copied(self, document: Printed, chosen: Filter | None) -> etree._Element:
+        """Copy what a filter chooses, or all, below an element that stands for the root."""
+        selection = await self.select(document, chosen)
+        if selection is None:
+            return copy.deepcopy(document.data)
+        data = etree.Element("data")
+        data.extend(prune(document.data, selection, self._keys))
+        return data
 
     async def select(self, document: Printed, chosen: Filter | None) -> Selection | None:
         """Tell what a filter chooses; None for everything."""

@@ -59,6 +59,12 @@ class Shape:
     tags: bool = False
     only: Callable[[SchemaNode], bool] | None = None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether all that was chosen is sent as it is; no tags are in it then unless wanted."""
+        limited = self.config is not None or self.depth or self.only is not None
+        return not (limited or self.origins is not None or self.with_origin)
+
 
 @dataclass(frozen=True, slots=True)
 class _Place:

@@ -91,7 +91,8 @@ def _within(before: _Child, after: _Child) -> Iterator[Edit]:
         if (before.element.text or "") != (after.element.text or ""):
             yield Edit("replace", after.path, after.element, source=before.element)
         return
-    yield from _below(before.element, after.element, schema.children, after.path)
+    if etree.tostring(before.element) != etree.tostring(after.element):  # quick, and mostly equal
+        yield from _below(before.element, after.element, schema.children, after.path)
 
 
 def _moves(before: Mapping[_Key, _Child], after: Mapping[_Key, _Child]) -> Iterator[Edit]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import datetime
@@ -10,6 +11,8 @@ from typing import Protocol
 
 from flowexport_mgmt.north.netconf.notifications.client import Client
 from flowexport_mgmt.north.netconf.notifications.records import envelope, now
+
+_log = logging.getLogger(__name__)
 
 
 class Style(Protocol):
@@ -99,6 +102,13 @@ class Subscription(ABC):
         await self.client.notify(envelope(now(), content))
 
     async def _live(self) -> None:
+        try:
+            await self._send_until_stop()
+        except Exception:  # noqa: BLE001 - one subscription must not fail in silence
+            _log.exception("a subscription of session %d failed", self.client.session.id)
+            self.terminate("stream-unavailable")
+
+    async def _send_until_stop(self) -> None:
         await self.prepare()
         try:
             async with asyncio.timeout_at(self._deadline()) as self._until:

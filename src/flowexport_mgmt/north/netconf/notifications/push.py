@@ -13,6 +13,7 @@ from lxml import etree
 
 from flowexport_mgmt.errors import ManagementError
 from flowexport_mgmt.north.netconf import names
+from flowexport_mgmt.north.netconf.evaluation import Printed
 from flowexport_mgmt.north.netconf.notifications.client import Client
 from flowexport_mgmt.north.netconf.notifications.difference import Edit, difference
 from flowexport_mgmt.north.netconf.notifications.lifecycle import Style, Subscription
@@ -133,7 +134,7 @@ class PushSubscription(Subscription):
     async def prepare(self) -> None:
         """Look at what there is, to know what changes."""
         if isinstance(self.trigger, OnChange) and not self._whole:
-            self._last = await self._contents()
+            self._last = await self._notifiable()
 
     async def run(self) -> None:
         """Send updates."""
@@ -154,7 +155,9 @@ class PushSubscription(Subscription):
         due = loop.time() + trigger.first(now())
         self._wake.clear()
         while not await self._woken_by(due):
-            await self._send_all(await self._contents())
+            document = await self._document()
+            chosen = self.selection.chosen
+            await self._send_all(await self._snapshots.reader.filtered(document, chosen))
             late = max(loop.time() - due, 0)
             due += trigger.seconds * (1 + late // trigger.seconds)
 
@@ -174,26 +177,30 @@ class PushSubscription(Subscription):
         self._wake.clear()
         if self._whole:
             self._whole = False
-            self._last = await self._contents()
-            await self._send_all(self._last)
+            self._last = await self._notifiable()
+            await self._send_all(print_all(self._last))
         else:
-            await self._send_changes(trigger, await self._contents())
+            await self._send_changes(trigger, await self._notifiable())
         await asyncio.sleep(trigger.dampening / 100)
 
-    async def _contents(self) -> etree._Element:
-        """Give the selection as it is now."""
+    async def _document(self) -> Printed:
+        """Read the datastore as it is now."""
         chosen = self.selection.chosen
         paths = ("/",) if chosen is None else tuple(chosen.paths)
-        document = await self._snapshots.take(self.client.session, self.selection.datastore, paths)
-        selected = await self._snapshots.select(document, chosen)
-        shape = Shape(only=is_notifiable) if isinstance(self.trigger, OnChange) else Shape()
+        return await self._snapshots.take(self.client.session, self.selection.datastore, paths)
+
+    async def _notifiable(self) -> etree._Element:
+        """Give what has its changes told of the selection, as it is now."""
+        document, chosen = await self._document(), self.selection.chosen
+        if self.selection.datastore != OPERATIONAL:
+            return await self._snapshots.reader.copied(document, chosen)
+        selected = await self._snapshots.reader.select(document, chosen)
         data = etree.Element("data")
-        data.extend(shaped(document.data, selected, shape, self._schemas))
+        data.extend(shaped(document.data, selected, Shape(only=is_notifiable), self._schemas))
         return data
 
-    async def _send_all(self, data: etree._Element) -> None:
-        contents = b"<datastore-contents>%b</datastore-contents>" % print_all(data)
-        await self._send("push-update", contents)
+    async def _send_all(self, contents: bytes) -> None:
+        await self._send("push-update", b"<datastore-contents>%b</datastore-contents>" % contents)
 
     async def _send_changes(self, trigger: OnChange, data: etree._Element) -> None:
         edits = difference(self._last, data, self._schemas)

@@ -7,8 +7,7 @@ from collections.abc import Hashable, Sequence
 
 from flowexport_mgmt.datastore import Session, Store
 from flowexport_mgmt.north.netconf.evaluation import Printed
-from flowexport_mgmt.north.netconf.reading import Filter, Reader
-from flowexport_mgmt.north.netconf.selection import Selection
+from flowexport_mgmt.north.netconf.reading import Reader
 from flowexport_mgmt.schema.tree import Defaults
 
 _MOMENT = 0.005
@@ -30,7 +29,7 @@ class Snapshots:
     """
 
     def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+        self.reader = reader
         self._readings: dict[Hashable, _Reading] = {}
         self.taken = 0
         """Readings of the operational datastore."""
@@ -38,8 +37,8 @@ class Snapshots:
     async def take(self, session: Session, datastore: str, paths: Sequence[str]) -> Printed:
         """Print what a session may see; of state at least what the schema paths lead to."""
         if datastore == Store.RUNNING:
-            return self._reader.configuration(session, Store.RUNNING)
-        view = self._reader.view(session)
+            return self.reader.configuration(session, Store.RUNNING)
+        view = self.reader.view(session)
         reading = self._readings.setdefault(view, _Reading())
         reading.paths |= dict.fromkeys(paths)
         if reading.task is None:
@@ -47,12 +46,8 @@ class Snapshots:
             reading.task = asyncio.get_running_loop().create_task(work)
         return await asyncio.shield(reading.task)
 
-    async def select(self, document: Printed, chosen: Filter | None) -> Selection | None:
-        """Tell what a filter chooses; None for everything."""
-        return await self._reader.select(document, chosen)
-
     async def _read(self, session: Session, view: Hashable, reading: _Reading) -> Printed:
         await asyncio.sleep(_MOMENT)
         del self._readings[view]
         self.taken += 1
-        return await self._reader.operational(session, tuple(reading.paths), Defaults.REPORT_ALL)
+        return await self.reader.operational(session, tuple(reading.paths), Defaults.REPORT_ALL)
