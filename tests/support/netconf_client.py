@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -57,6 +58,8 @@ class RawClient:
         self._decoder = Decoder()
         self._waiting: list[bytes] = []
         self._notified: list[etree._Element] = []
+        self.judge: Callable[[bytes], None] = lambda _: None
+        """What looks at every notification that is read."""
         self._next_id = 0
 
     @classmethod
@@ -113,6 +116,7 @@ class RawClient:
         else:
             notification = etree.fromstring(await self.receive())
         assert notification.tag == _NOTIFICATION, etree.tostring(notification)
+        self.judge(etree.tostring(notification))
         time, event = notification
         assert etree.QName(time).localname == "eventTime"
         assert datetime.fromisoformat(time.text or "").tzinfo is not None

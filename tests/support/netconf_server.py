@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import asyncssh
 from tests.support.direct_broker import DirectBroker
+from tests.support.judge import judge_notification
 from tests.support.netconf_client import RawClient
 from tests.support.ports import free_port
 
@@ -58,8 +59,10 @@ class Server:
 
     async def connect(self) -> RawClient:
         """Connect to the local socket, and say nothing yet."""
-        self.clients.append(await RawClient.connect(self.socket))
-        return self.clients[-1]
+        client = await RawClient.connect(self.socket)
+        client.judge = partial(judge_notification, self.datastore.schema)
+        self.clients.append(client)
+        return client
 
     async def client(self, version: str = "1.1") -> RawClient:
         """Open a session over the local socket."""

@@ -13,9 +13,9 @@ from flowexport_mgmt.north.netconf import filter_parameters, names, parameters
 from flowexport_mgmt.north.netconf.calls import Call, OperationRow
 from flowexport_mgmt.north.netconf.evaluation import Printed
 from flowexport_mgmt.north.netconf.operations import DefaultOperation
-from flowexport_mgmt.north.netconf.reading import Filter, print_all
+from flowexport_mgmt.north.netconf.reading import Filter
 from flowexport_mgmt.north.netconf.replies import Ok, Output, Reply
-from flowexport_mgmt.north.netconf.shaping import Origin, OriginFilter, Shape, shaped
+from flowexport_mgmt.north.netconf.shaping import Origin, OriginFilter, Shape, print_shaped
 from flowexport_mgmt.schema.edits import Operation
 from flowexport_mgmt.schema.from_xml import edits_from_xml
 from flowexport_mgmt.schema.tree import Defaults
@@ -42,7 +42,7 @@ async def get_data(call: Call) -> Reply:
     else:
         selection = await call.reader.select(document, chosen)
         schemas = call.datastore.schema.top_nodes
-        xml = print_all(shaped(document.data, selection, shape, schemas))
+        xml = print_shaped(document.data, selection, shape, schemas)
     return Output(b'<data xmlns="%b">%b</data>' % (names.NMDA.encode(), xml))
 
 

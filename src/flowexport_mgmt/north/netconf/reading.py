@@ -10,7 +10,7 @@ from lxml import etree
 
 from flowexport_mgmt.datastore import Datastore, Session, Store
 from flowexport_mgmt.north.netconf.evaluation import Evaluator, Printed
-from flowexport_mgmt.north.netconf.selection import Keys, Selection, prune
+from flowexport_mgmt.north.netconf.selection import Keys, Selection, print_selection
 from flowexport_mgmt.schema.context import SchemaContext
 from flowexport_mgmt.schema.nodes import Kind, SchemaNode
 from flowexport_mgmt.schema.tree import Defaults, Format, Tree
@@ -48,16 +48,13 @@ class Reader:
         selection = await self.select(document, chosen)
         if selection is None:
             return document.xml
-        return print_all(prune(document.data, selection, self._keys))
+        return print_selection(document.data, selection, self._keys)
 
     async def copied(self, document: Printed, chosen: Filter | None) -> etree._Element:
         """Copy what a filter chooses, or all, below an element that stands for the root."""
-        selection = await self.select(document, chosen)
-        if selection is None:
+        if chosen is None:
             return copy.deepcopy(document.data)
-        data = etree.Element("data")
-        data.extend(prune(document.data, selection, self._keys))
-        return data
+        return Printed(await self.filtered(document, chosen)).data
 
     async def select(self, document: Printed, chosen: Filter | None) -> Selection | None:
         """Tell what a filter chooses; None for everything."""
@@ -122,8 +119,3 @@ def _list_keys(
 
 def _tag(node: SchemaNode) -> str:
     return f"{{{node.namespace}}}{node.name}"
-
-
-def print_all(elements: Iterable[etree._Element]) -> bytes:
-    """Print elements one after the other."""
-    return b"".join(etree.tostring(e, encoding="UTF-8", with_tail=False) for e in elements)

@@ -1,4 +1,4 @@
-"""What a filter chose from a tree, and the copy of it that is sent.
+"""What a filter chose from a tree, and how it is printed.
 
 A *selection* maps each chosen element of a sibling set to what is chosen below it. Several filters
 over the same data add up, and the answer keeps the order of the data.
@@ -6,13 +6,16 @@ over the same data add up, and the answer keeps the order of the data.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping
-from typing import cast
 
 from lxml import etree
 
-from flowexport_mgmt.north.netconf import names
+from flowexport_mgmt.north.netconf.printing import (
+    default_within,
+    print_all,
+    print_around,
+    print_within,
+)
 
 Keys = Mapping[tuple[str, ...], tuple[str, ...]]
 """The key leafs of each list, both as names in Clark notation; a list is given by its path."""
@@ -47,36 +50,36 @@ def select_subtrees(data: etree._Element, roots: Iterable[etree._Element]) -> Se
     return selected
 
 
-def prune(data: etree._Element, selection: Selection | None, keys: Keys) -> list[etree._Element]:
-    """Copy what is chosen below ``data``.
+def print_selection(data: etree._Element, selection: Selection | None, keys: Keys) -> bytes:
+    """Print what is chosen below ``data``.
 
     The keys of the list entries on the way are added, as RFC 6241 (section 6.2.5) allows: without
     them the entries could not be told apart.
     """
-    return list(data) if selection is None else _copies(data, selection, keys, ())
+    return print_all(data) if selection is None else _below(data, selection, keys, (), "")
 
 
-def _copies(
-    data: etree._Element, selection: Selection, keys: Keys, path: tuple[str, ...]
-) -> list[etree._Element]:
+def _below(
+    data: etree._Element, selection: Selection, keys: Keys, path: tuple[str, ...], default: str
+) -> bytes:
     wanted: Selection = dict.fromkeys(_key_leafs(data, keys.get(path, ())))
     merge(wanted, selection.items())
     chosen = [child for child in data if child in wanted] if len(wanted) > 1 else list(wanted)
-    return [_copy(child, wanted[child], keys, path) for child in chosen]
+    return b"".join(_print(child, wanted[child], keys, path, default) for child in chosen)
 
 
-def _copy(
-    element: etree._Element, selection: Selection | None, keys: Keys, path: tuple[str, ...]
-) -> etree._Element:
+def _print(
+    element: etree._Element,
+    selection: Selection | None,
+    keys: Keys,
+    path: tuple[str, ...],
+    default: str,
+) -> bytes:
     if selection is None:
-        return copy.deepcopy(element)
-    shell = etree.Element(element.tag, names.attributes_of(element), _declared(element))
-    shell.extend(_copies(element, selection, keys, (*path, str(element.tag))))
-    return shell
-
-
-def _declared(element: etree._Element) -> dict[str, str]:
-    return cast(dict[str, str], element.nsmap)  # the default namespace has the key None
+        return print_within(element, default)
+    inside = default_within(element, default)
+    content = _below(element, selection, keys, (*path, str(element.tag)), inside)
+    return print_around(element, content, default)
 
 
 def _key_leafs(entry: etree._Element, tags: Iterable[str]) -> Iterator[etree._Element]:

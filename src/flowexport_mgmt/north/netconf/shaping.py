@@ -5,17 +5,20 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
+from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
 from flowexport_mgmt.north.netconf import names
+from flowexport_mgmt.north.netconf.printing import default_within, print_around, print_within
 from flowexport_mgmt.north.netconf.selection import Selection
 from flowexport_mgmt.schema.nodes import Kind, SchemaNode
 
 DEFAULT_TAG: Final = f"{{{names.WITH_DEFAULTS}}}default"
-_ORIGIN_TAG: Final = f"{{{names.ORIGIN}}}origin"
-_PREFIX: Final = "or"
+_TAG_DECLARED: Final = f' xmlns:ncwd="{names.WITH_DEFAULTS}"'.encode()
+_TAG: Final = b' ncwd:default="true"'
+"""The tag as libyang prints it."""
 
 
 class Origin(enum.StrEnum):
@@ -68,67 +71,81 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where the walk is: what is chosen, what lies around it."""
+    """Where the walk is: what is chosen, and what lies around it."""
 
     selection: Selection | None
     depth: int
-    origin: Origin | None
+    origin: Origin | None = None
+    default: str = ""
 
 
-def shaped(
+def print_shaped(
     data: etree._Element,
     selection: Selection | None,
     shape: Shape,
     schemas: Mapping[str, SchemaNode],
-) -> list[etree._Element]:
-    """Copy what is chosen below ``data`` in the shape that is wanted.
+) -> bytes:
+    """Print what is chosen below ``data`` in the shape that is wanted.
 
     Ancestors and keys of what is sent are sent too. ``data`` holds in-use values, with those of
     the schema tagged as such wherever origins are asked for.
     """
-    start = _Place(selection, shape.depth, None)
-    return list(_Shaper(shape).below(data, schemas, start))
+    start = _Place(selection, shape.depth)
+    return b"".join(_Printer(shape).below(data, schemas, start))
 
 
-class _Shaper:
+class _Printer:
     def __init__(self, shape: Shape) -> None:
         self._shape = shape
 
     def below(
         self, data: etree._Element, schemas: Mapping[str, SchemaNode], place: _Place
-    ) -> Iterator[etree._Element]:
-        """Copy the children of an element, as far as they are wanted."""
+    ) -> Iterator[bytes]:
+        """Print the children of an element, as far as they are wanted."""
         for child in data:
             schema = schemas.get(str(child.tag))
-            if schema is None or not _chosen(child, place.selection):
-                continue
-            copy = self._copy(child, schema, place)
-            if copy is not None:
-                yield copy
+            if schema is not None and _chosen(child, place.selection):
+                yield self._print(child, schema, place)
 
-    def _copy(
-        self, element: etree._Element, schema: SchemaNode, place: _Place
-    ) -> etree._Element | None:
+    def _print(self, element: etree._Element, schema: SchemaNode, place: _Place) -> bytes:
+        """Print an element; nothing when it is not wanted."""
         origin = _origin(element, schema)
         wanted = self._wants(schema, origin)
-        if schema.is_term and not wanted:
-            return None
-        copy = self._shell(element, schema, origin, place.origin)
         if schema.is_term or schema.is_any:
-            copy.text = element.text
-            copy.extend(element)
-            return copy
-        selection = None if place.selection is None else place.selection[element]
-        inner = _Place(selection, max(place.depth - 1, 0), origin or place.origin)
-        if selection is not None:
-            inner = _Place(selection, self._shape.depth, inner.origin)
-        at_bottom = selection is None and place.depth == 1
-        copy.extend(() if at_bottom else self.below(element, schema.children, inner))
-        if not wanted and not len(copy):
-            return None
+            return self._leaf(element, schema, origin, place) if wanted else b""
+        content = self._content(element, schema, origin, place)
+        if not wanted and not content:
+            return b""
         if schema.kind is Kind.LIST:
-            self._add_keys(element, schema, copy, inner.origin)
-        return copy
+            content = self._keys(element, schema, origin, place) + content
+        return print_around(
+            element, content, place.default, self._told(schema, origin, place.origin)
+        )
+
+    def _content(
+        self, element: etree._Element, schema: SchemaNode, origin: Origin | None, place: _Place
+    ) -> bytes:
+        """Print what is in an element, the keys of an entry left out."""
+        selection = None if place.selection is None else place.selection[element]
+        if selection is None and place.depth == 1:
+            return b""
+        depth = self._shape.depth if selection is not None else max(place.depth - 1, 0)
+        inside = default_within(element, place.default)
+        inner = _Place(selection, depth, origin or place.origin, inside)
+        rest = {tag: child for tag, child in schema.children.items() if not child.is_key}
+        return b"".join(self.below(element, rest, inner))
+
+    def _keys(
+        self, element: etree._Element, schema: SchemaNode, origin: Origin | None, place: _Place
+    ) -> bytes:
+        """Print the keys of an entry, which stand first in it."""
+        inner = _Place(None, 0, origin or place.origin, default_within(element, place.default))
+        keys = ((key, element.find(key.tag)) for key in schema.keys)
+        return b"".join(
+            self._leaf(leaf, key, _origin(leaf, key), inner)
+            for key, leaf in keys
+            if leaf is not None
+        )
 
     def _wants(self, schema: SchemaNode, origin: Origin | None) -> bool:
         """Tell whether a node is wanted for itself, not only for what is below it."""
@@ -140,44 +157,28 @@ class _Shaper:
             return True
         return origin is not None and self._shape.origins.accepts(origin)
 
-    def _shell(
-        self,
-        element: etree._Element,
-        schema: SchemaNode,
-        origin: Origin | None,
-        above: Origin | None,
-    ) -> etree._Element:
-        """Copy an element without what is in it."""
-        attributes = names.attributes_of(element)
-        if not self._shape.tags:
-            attributes.pop(DEFAULT_TAG, None)
-        shell = etree.Element(element.tag, attributes, dict(self._namespaces(element)))
-        if self._shape.with_origin and schema.config:
-            told = origin or (above or Origin.INTENDED)
-            if told is not above:
-                shell.set(_ORIGIN_TAG, f"{_PREFIX}:{told}")
-        return shell
+    def _leaf(
+        self, element: etree._Element, schema: SchemaNode, origin: Origin | None, place: _Place
+    ) -> bytes:
+        """Print an element with all that is in it."""
+        xml = print_within(element, place.default)
+        if not self._shape.tags and element.get(DEFAULT_TAG) is not None:
+            xml = xml.replace(_TAG_DECLARED, b"", 1).replace(_TAG, b"", 1)
+        told = self._told(schema, origin, place.origin)
+        if not told:
+            return xml
+        end = len(names.local_name(str(element.tag)).encode()) + 1
+        return xml[:end] + told.encode() + xml[end:]
 
-    def _namespaces(self, element: etree._Element) -> Iterator[tuple[str, str]]:
-        for prefix, namespace in cast(dict[str, str], element.nsmap).items():
-            if namespace != names.WITH_DEFAULTS or self._shape.tags:
-                yield prefix, namespace
-        if self._shape.with_origin:
-            yield _PREFIX, names.ORIGIN
-
-    def _add_keys(
-        self,
-        element: etree._Element,
-        schema: SchemaNode,
-        copy: etree._Element,
-        origin: Origin | None,
-    ) -> None:
-        """Put in front the keys that were not chosen."""
-        for index, key in enumerate(schema.keys):
-            if copy.find(key.tag) is None and (leaf := element.find(key.tag)) is not None:
-                twin = self._shell(leaf, key, origin, origin)
-                twin.text = leaf.text
-                copy.insert(index, twin)
+    def _told(self, schema: SchemaNode, origin: Origin | None, above: Origin | None) -> str:
+        """Write the origin of a node where it is not the one of the node above."""
+        if not self._shape.with_origin or not schema.config:
+            return ""
+        told = origin or above or Origin.INTENDED
+        if told is above:
+            return ""
+        declared = "" if above else f" xmlns:or={quoteattr(names.ORIGIN)}"
+        return f'{declared} or:origin="or:{told}"'
 
 
 def _chosen(element: etree._Element, selection: Selection | None) -> bool:

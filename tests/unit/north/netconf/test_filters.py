@@ -10,8 +10,12 @@ from lxml import etree
 from flowexport_mgmt.north.netconf.evaluation import Printed
 from flowexport_mgmt.north.netconf.filters import FilterNode
 from flowexport_mgmt.north.netconf.names import BASE
-from flowexport_mgmt.north.netconf.reading import print_all
-from flowexport_mgmt.north.netconf.selection import Keys, Selection, prune, select_subtrees
+from flowexport_mgmt.north.netconf.selection import (
+    Keys,
+    Selection,
+    print_selection,
+    select_subtrees,
+)
 from flowexport_mgmt.north.netconf.xpath import Expression, ExpressionError
 
 R, S = "urn:r", "urn:s"
@@ -37,7 +41,7 @@ def subtree(content: str) -> str:
 
 
 def sent(selection: Selection | None) -> bytes:
-    return print_all(prune(DOCUMENT.data, selection, KEYS))
+    return print_selection(DOCUMENT.data, selection, KEYS)
 
 
 def xpath(expression: str) -> str:
@@ -292,3 +296,12 @@ def test_the_filtered_document_is_left_as_it_was() -> None:
     subtree('<routing xmlns="urn:r"><router><id/></router></routing>')
     xpath("//r:cost")
     assert etree.tostring(DOCUMENT.data) == before
+
+
+def test_a_value_keeps_the_prefix_that_it_needs() -> None:
+    """The namespace of the prefix is the default one too, so that it looks superfluous."""
+    document = Printed(b'<a xmlns="urn:a"><b xmlns:p="urn:a">p:x</b><c/></a>')
+    found = Expression("/q:a/q:b", {"q": "urn:a"}).evaluate(document.data)
+    assert not isinstance(found, bool)
+    printed = print_selection(document.data, select_subtrees(document.data, found), {})
+    assert printed == b'<a xmlns="urn:a"><b xmlns:p="urn:a">p:x</b></a>'

@@ -7,6 +7,8 @@ from lxml import etree
 from tests.support.netconf_client import FE, NAMESPACES, RawClient
 from tests.support.netconf_server import Server, running
 
+from flowexport_mgmt.schema.tree import Format, Tree
+
 NMDA, ORIGIN = NAMESPACES["ncds"], f"{{{NAMESPACES['or']}}}origin"
 COLLECTORS = (
     f'<flow-export xmlns="{FE}"><collector><name>a</name><address>192.0.2.1</address>'
@@ -295,3 +297,25 @@ async def test_the_modules_are_announced(client: RawClient) -> None:
     assert features == {"origin", "with-defaults"}
     assert data.find(".//yl:module[yl:name='yang']", NAMESPACES) is None
     assert data.find(".//yl:module[yl:name='ietf-yang-schema-mount']", NAMESPACES) is None
+
+
+@pytest.mark.parametrize("more", ["", "<with-origin/>", "<with-defaults>report-all-tagged"])
+async def test_all_that_is_shown_fits_the_modules(
+    server: Server, client: RawClient, more: str
+) -> None:
+    more += "</with-defaults>" if "defaults" in more else ""
+    data = await client.data(get_data("operational", more))
+    xml = b"".join(etree.tostring(e, with_tail=False) for e in data)
+    schema = server.datastore.schema
+    with Tree.parse(schema, xml, Format.XML, state=True) as tree:  # which is strict
+        shown_ = {f"{node.schema.module}:{node.schema.name}" for node in tree.top()}
+    expected = {
+        "flow-export:flow-export",
+        "flow-export-server:server",
+        "ietf-netconf-monitoring:netconf-state",
+        "ietf-subscribed-notifications:streams",
+        "ietf-yang-library:yang-library",
+        "ietf-yang-library:modules-state",
+        "nc-notifications:netconf",
+    }
+    assert expected <= shown_

@@ -21,8 +21,9 @@ from flowexport_mgmt.north.netconf.notifications.notifiable import is_notifiable
 from flowexport_mgmt.north.netconf.notifications.records import Record, now
 from flowexport_mgmt.north.netconf.notifications.snapshots import Snapshots
 from flowexport_mgmt.north.netconf.notifications.stream import Stream
-from flowexport_mgmt.north.netconf.reading import Filter, print_all
-from flowexport_mgmt.north.netconf.shaping import Shape, shaped
+from flowexport_mgmt.north.netconf.printing import print_all
+from flowexport_mgmt.north.netconf.reading import Filter
+from flowexport_mgmt.north.netconf.shaping import Shape, print_shaped
 from flowexport_mgmt.observe.log import LimitedLogger
 from flowexport_mgmt.schema.nodes import SchemaNode
 
@@ -195,9 +196,8 @@ class PushSubscription(Subscription):
         if self.selection.datastore != OPERATIONAL:
             return await self._snapshots.reader.copied(document, chosen)
         selected = await self._snapshots.reader.select(document, chosen)
-        data = etree.Element("data")
-        data.extend(shaped(document.data, selected, Shape(only=is_notifiable), self._schemas))
-        return data
+        shape = Shape(only=is_notifiable)
+        return Printed(print_shaped(document.data, selected, shape, self._schemas)).data
 
     async def _send_all(self, contents: bytes) -> None:
         await self._send("push-update", b"<datastore-contents>%b</datastore-contents>" % contents)
