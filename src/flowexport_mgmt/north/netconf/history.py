@@ -14,7 +14,7 @@ from flowexport_mgmt.north.netconf.calls import Call, OperationRow
 from flowexport_mgmt.north.netconf.evaluation import Printed
 from flowexport_mgmt.north.netconf.names import management
 from flowexport_mgmt.north.netconf.notifications.difference import Edit, difference
-from flowexport_mgmt.north.netconf.reading import print_all
+from flowexport_mgmt.north.netconf.printing import print_all
 from flowexport_mgmt.north.netconf.replies import Ok, Output, Reply
 from flowexport_mgmt.schema.tree import Format, Tree
 

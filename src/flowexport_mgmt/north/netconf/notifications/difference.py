@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 from lxml import etree
 
-from flowexport_mgmt.north.netconf.reading import print_all
+from flowexport_mgmt.north.netconf.printing import print_all
 from flowexport_mgmt.schema.nodes import Kind, SchemaNode
 
 _Key = tuple[str, tuple[str, ...]]
