@@ -6,7 +6,10 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from flowexport_mgmt.schema.nodes import Kind as NodeKind
 from flowexport_mgmt.schema.nodes import SchemaNode
+from flowexport_mgmt.schema.paths import parse_path
+from flowexport_mgmt.schema.tree import Node, Tree
 
 
 class Kind(enum.StrEnum):
@@ -46,3 +49,26 @@ def touches(changes: Iterable[Change], paths: Iterable[str]) -> bool:
 def overlaps(one: str, other: str) -> bool:
     """Say whether one of two schema paths is at, below or above the other; ``""`` is the root."""
     return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
+
+
+def find(tree: Tree, change: Change) -> Node | None:
+    """Find the node that a change is about; None where it is not there."""
+    node: Node | None = None
+    chain = _chain(change.schema)
+    for schema, step in zip(chain, parse_path(change.path), strict=True):
+        values = tuple(value for _, value in step.predicates)
+        if schema.kind is NodeKind.LEAF_LIST:
+            node = tree.child(node, schema, (), values[0])
+        else:
+            node = tree.child(node, schema, values)
+        if node is None:
+            return None
+    return node
+
+
+def _chain(schema: SchemaNode) -> list[SchemaNode]:
+    chain, above = [schema], schema.parent
+    while above is not None:
+        chain.append(above)
+        above = above.parent
+    return chain[::-1]

@@ -8,6 +8,7 @@ from functools import partial
 from typing import NamedTuple
 
 from flowexport_mgmt.datastore.access import AccessControl
+from flowexport_mgmt.datastore.audit import Audit
 from flowexport_mgmt.datastore.candidate import LogEntry
 from flowexport_mgmt.datastore.candidates import Candidates, try_edit
 from flowexport_mgmt.datastore.clock import Clock
@@ -47,6 +48,7 @@ class Commits:
         locks: who holds which lock.
         access: who may do what.
         bus: where it is told.
+        audit: where it is written down.
         clock: the clock.
         life: the name of this run of flowexportd.
     """
@@ -59,6 +61,7 @@ class Commits:
         access: AccessControl,
         *,
         bus: Bus,
+        audit: Audit,
         clock: Clock,
         life: str,
     ) -> None:
@@ -67,6 +70,7 @@ class Commits:
         self._locks = locks
         self._access = access
         self._bus = bus
+        self._audit = audit
         self._life = life
         self._stopping = False
         self.writes = Writes()
@@ -107,7 +111,8 @@ class Commits:
         self, session: Session, entry: LogEntry, test: TestOption | None = None
     ) -> None:
         """Edit running as a transaction of its own."""
-        await self.writes.run(self._write_running(session, entry, test))
+        with self._audit.refusals(session, "write running"):
+            await self.writes.run(self._write_running(session, entry, test))
 
     async def _write_running(
         self, session: Session, entry: LogEntry, test: TestOption | None
@@ -126,7 +131,8 @@ class Commits:
 
     async def copy_candidate(self, session: Session) -> None:
         """Make the candidate running without a commit operation (RFC 6241, section 7.3)."""
-        await self.writes.run(self._copy_candidate(session))
+        with self._audit.refusals(session, "copy candidate to running"):
+            await self.writes.run(self._copy_candidate(session))
 
     async def _copy_candidate(self, session: Session) -> None:
         self._require_direct(session)
@@ -135,7 +141,8 @@ class Commits:
 
     async def commit(self, request: CommitRequest) -> CommitRecord:
         """Make the candidate running."""
-        return await self.writes.run(self._commit(request))
+        with self._audit.refusals(request.session, "commit"):
+            return await self.writes.run(self._commit(request))
 
     async def _commit(self, request: CommitRequest) -> CommitRecord:
         session, earlier = request.session, self.confirms.pending
@@ -195,15 +202,16 @@ class Commits:
         if pending is not None:
             self.confirms.start_timer()
             event = ConfirmEvent.EXTEND if earlier else ConfirmEvent.START
-            self._publish(event, session.id, pending.timeout)
+            self._publish(event, session, session.id, pending.timeout)
             if session.closed:
                 self.session_ended(session)
         elif earlier is not None:
-            self._publish(ConfirmEvent.COMPLETE, session.id)
+            self._publish(ConfirmEvent.COMPLETE, session, session.id)
 
     async def cancel(self, session: Session, persist_id: str | None) -> None:
         """Roll the pending confirmed commit back (RFC 6241, section 8.4.4.1)."""
-        await self.writes.run(self._cancel(session, persist_id))
+        with self._audit.refusals(session, "cancel-commit"):
+            await self.writes.run(self._cancel(session, persist_id))
 
     async def _cancel(self, session: Session, persist_id: str | None) -> None:
         self.require(session, Store.RUNNING)
@@ -251,12 +259,15 @@ class Commits:
             return False
         self.confirms.hold(None, None)
         self._report(record)
-        self._publish(event, session)
+        self._publish(event, author, session)
         return True
 
     def _report(self, record: CommitRecord) -> None:
         _log.warning("%s: rolled back, commit %d runs", record.comment, record.id)
 
-    def _publish(self, event: ConfirmEvent, session: int, timeout: int | None = None) -> None:
+    def _publish(
+        self, event: ConfirmEvent, author: Author, session: int, timeout: int | None = None
+    ) -> None:
         record = self._transactions.running.record
+        self._audit.confirmed(author, record, event)
         self._bus.publish(ConfirmedCommitChanged(event, record, session, timeout))

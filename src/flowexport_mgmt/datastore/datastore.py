@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from flowexport_mgmt.datastore.access import AccessControl
+from flowexport_mgmt.datastore.audit import Audit
 from flowexport_mgmt.datastore.calls import Calls, Output, Parameters, Provider
 from flowexport_mgmt.datastore.candidate import LogEntry
 from flowexport_mgmt.datastore.candidates import Candidates, Source, whole
@@ -56,26 +57,39 @@ class Datastore:
         self._clock = clock or Clock()
         self._files = StateFolder(folder)
         self._participants = Participants(schema)
+        self._audit = Audit(folder, self._clock)
         self._transactions = Transactions(
-            schema, self._files, self._participants, self.events, self._clock
+            schema,
+            self._files,
+            self._participants,
+            bus=self.events,
+            audit=self._audit,
+            clock=self._clock,
         )
         self._sessions = Sessions()
         self._locks = Locks()
         self._candidates = Candidates(lambda: self._transactions.running)
-        self.access = AccessControl(schema, lambda: self.configuration)
+        self.access = AccessControl(
+            schema,
+            lambda: self.configuration,
+            lambda session, rpc, fault: self._audit.refused(session, rpc, (fault,)),
+        )
         self._commits = Commits(
             self._transactions,
             self._candidates,
             self._locks,
             self.access,
             bus=self.events,
+            audit=self._audit,
             clock=self._clock,
             life=life,
         )
         self._state = StateReader(schema)
         self._state.register(self.access)
         self._calls = Calls()
-        self._state.register(OwnState(self._report, lambda: self.history, self._report_pending))
+        self._state.register(
+            OwnState(self._report, lambda: self.history, self._report_pending, self._audit)
+        )
 
     # -- life
 
@@ -274,7 +288,8 @@ class Datastore:
         async with self._commits.writes.lock:
             self._commits.require(session, target)
             check = self.access.edit_check(session)
-            self._candidates.edit(entry, options.test_option, check)
+            with self._audit.refusals(session, "edit candidate", ErrorTag.ACCESS_DENIED):
+                self._candidates.edit(entry, options.test_option, check)
 
     async def copy(self, session: Session, target: Store, source: Source) -> None:
         """Replace a whole datastore (RFC 6241, section 7.3)."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from flowexport_mgmt.datastore.audit import Audit
 from flowexport_mgmt.datastore.changes import overlaps
 from flowexport_mgmt.datastore.record import CommitRecord, PendingConfirm
 from flowexport_mgmt.datastore.sessions import Session
@@ -13,7 +14,7 @@ from flowexport_mgmt.model import server
 
 _TOP = "flow-export-server:server"
 _SESSIONS, _HISTORY = "/server/sessions", "/server/history"
-_PENDING = "/server/pending-confirm"
+_PENDING, _AUDIT = "/server/pending-confirm", "/server/audit"
 
 
 class SessionReport(NamedTuple):
@@ -33,19 +34,21 @@ class PendingReport(NamedTuple):
 
 
 class OwnState:
-    """Reports sessions, history and what waits to be confirmed, as a StateProvider."""
+    """Reports sessions, history, what waits to be confirmed and the audit log's counters."""
 
-    paths = (_SESSIONS, _HISTORY, _PENDING)
+    paths = (_SESSIONS, _HISTORY, _PENDING, _AUDIT)
 
     def __init__(
         self,
         sessions: Callable[[], SessionReport],
         history: Callable[[], Sequence[CommitRecord]],
         pending: Callable[[], PendingReport | None],
+        audit: Audit,
     ) -> None:
         self._sessions = sessions
         self._history = history
         self._pending = pending
+        self._audit = audit
 
     async def state(self, paths: Sequence[str]) -> Mapping[str, server.ServerState]:
         """Report what is asked for."""
@@ -54,6 +57,7 @@ class OwnState:
             _TOP: server.ServerState(
                 sessions=self._report_sessions() if _any(_SESSIONS, wanted) else None,
                 history=self._report_history() if _any(_HISTORY, wanted) else None,
+                audit=self._report_audit() if _any(_AUDIT, wanted) else None,
                 pending_confirm=self._report_pending() if _any(_PENDING, wanted) else None,
             )
         }
@@ -81,6 +85,9 @@ class OwnState:
                 for record in self._history()
             )
         )
+
+    def _report_audit(self) -> server.Audit:
+        return server.Audit(lines=self._audit.lines, failures=self._audit.failures)
 
     def _report_pending(self) -> server.PendingConfirm | None:
         report = self._pending()

@@ -7,16 +7,19 @@ import contextlib
 import errno
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import msgspec
 
 from flowexport_mgmt.datastore.access.control import CheckChanges
+from flowexport_mgmt.datastore.audit import Audit
 from flowexport_mgmt.datastore.candidate import Candidate
 from flowexport_mgmt.datastore.changes import Change, Kind
 from flowexport_mgmt.datastore.clock import Clock
 from flowexport_mgmt.datastore.components import Component
+from flowexport_mgmt.datastore.description import describe
 from flowexport_mgmt.datastore.events import Bus, ConfigurationChanged
 from flowexport_mgmt.datastore.files import HISTORY, Backup, StateFolder, Stored
 from flowexport_mgmt.datastore.participants import Participants
@@ -76,13 +79,16 @@ class Transactions:
         schema: SchemaContext,
         files: StateFolder,
         participants: Participants,
+        *,
         bus: Bus,
+        audit: Audit,
         clock: Clock,
     ) -> None:
         self._schema = schema
         self._files = files
         self._participants = participants
         self._bus = bus
+        self._audit = audit
         self._clock = clock
         self._running: Running | None = None
         self.history: deque[CommitRecord] = deque(maxlen=HISTORY)
@@ -174,10 +180,11 @@ class Transactions:
             valid.tree.free()
             raise
         crash.point(_BEFORE_APPLY)
+        described = describe(changes, self.running.tree, running.tree)
         self._install(running, installed)
         await self._participants.apply(chosen)
         crash.point(_AFTER_APPLY)
-        self._tell(order.author, changes)
+        self._tell(order.author, changes, described)
         return running.record
 
     async def _confirm(self, order: Order) -> CommitRecord:
@@ -271,9 +278,12 @@ class Transactions:
         installed()
         old.tree.free()
 
-    def _tell(self, author: Author, changes: Sequence[Change]) -> None:
+    def _tell(
+        self, author: Author, changes: Sequence[Change], described: Sequence[Mapping[str, Any]]
+    ) -> None:
         self._keep()
         if changes:
+            self._audit.commit(author, self.running.record, described)
             session = author.id if isinstance(author, Session) else 0
             event = ConfigurationChanged(self.running.record, tuple(changes), session)
             self._bus.publish(event)
@@ -308,9 +318,10 @@ class Transactions:
             running.tree.free()
             raise
         crash.point(_AFTER_ROLLBACK)
+        described = describe(changes, self.running.tree, running.tree)
         self._install(running, installed)
         await self._participants.restore(running.configuration, running.record.id, chosen)
-        self._tell(author, changes)
+        self._tell(author, changes, described)
         return running.record
 
     def roll_back_at_start(self, comment: str) -> CommitRecord:
@@ -322,8 +333,9 @@ class Transactions:
         except OSError as error:
             self._warn(error)
         crash.point(_AFTER_ROLLBACK)
+        described = describe(changes, self.running.tree, running.tree)
         self._install(running, lambda: None)
-        self._tell(DAEMON, changes)
+        self._tell(DAEMON, changes, described)
         return running.record
 
     def _warn(self, error: OSError) -> None:

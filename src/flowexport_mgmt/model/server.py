@@ -396,6 +396,16 @@ class History(Node, frozen=True, kw_only=True):
     commit: tuple[HistoryCommit, ...] = ()
 
 
+class Audit(Node, frozen=True, kw_only=True):
+    """The log of commits and refusals, audit.jsonl in the state folder."""
+
+    lines: int | None = None
+    """Lines that were written since the start. Units: lines."""
+
+    failures: int | None = None
+    """Lines that could not be written. Units: lines."""
+
+
 class PendingConfirm(Node, frozen=True, kw_only=True):
     """The commit that is rolled back unless it is confirmed in time."""
 
@@ -434,4 +444,5 @@ class ServerState(Node, frozen=True, kw_only=True):
     http: HttpState | None = None
     sessions: Sessions | None = None
     history: History | None = None
+    audit: Audit | None = None
     pending_confirm: PendingConfirm | None = None

@@ -179,7 +179,7 @@ async def test_a_commit_is_on_disk(store: Datastore, ann: Operator, tmp_path: Pa
     assert file["commit"]["changes"] == 4  # the container, the entry and two leaves
     assert file["configuration"]["flow-export:flow-export"]["collector"][0]["name"] == "a"
     assert (tmp_path / "running.json").stat().st_mode & 0o777 == 0o600
-    assert names_in(tmp_path) == ["history", "running.json"]
+    assert names_in(tmp_path) == ["audit.jsonl", "history", "running.json"]
 
 
 async def test_what_was_committed_comes_back(

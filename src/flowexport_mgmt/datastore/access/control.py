@@ -24,14 +24,21 @@ CheckChanges = Callable[[Sequence[Change], Tree, Tree], None]
 class AccessControl:
     """Decides by what is committed; the recovery session may do everything.
 
-    A state provider too: it reports what was denied since the start.
+    A state provider too: it reports what was denied since the start. ``on_refusal`` is told of each
+    rpc that is refused.
     """
 
     paths = ("/nacm",)
 
-    def __init__(self, schema: SchemaContext, configuration: Callable[[], Configuration]) -> None:
+    def __init__(
+        self,
+        schema: SchemaContext,
+        configuration: Callable[[], Configuration],
+        on_refusal: Callable[[Session, str, Fault], None],
+    ) -> None:
         self._schema = schema
         self._configuration = configuration
+        self._on_refusal = on_refusal
         self._policy: Policy | None = None
         self.denied_operations = 0
         self.denied_data_writes = 0
@@ -63,7 +70,9 @@ class AccessControl:
         """
         if not self.may_execute(session, module, rpc):
             message = f"user {session.user} may not call {rpc}"
-            raise ManagementError.single(ErrorTag.ACCESS_DENIED, message, type=ErrorType.PROTOCOL)
+            fault = Fault(tag=ErrorTag.ACCESS_DENIED, message=message, type=ErrorType.PROTOCOL)
+            self._on_refusal(session, rpc, fault)
+            raise ManagementError((fault,))
 
     def may_receive(self, session: Session, module: str, notification: str) -> bool:
         """Say whether a session may be sent a notification; a refusal counts."""

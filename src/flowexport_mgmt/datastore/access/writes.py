@@ -8,7 +8,7 @@ from itertools import islice
 from flowexport_mgmt.datastore.access.policy import UserRules
 from flowexport_mgmt.datastore.access.reads import keys_of
 from flowexport_mgmt.datastore.access.rules import Access, Keys
-from flowexport_mgmt.datastore.changes import Change, Kind
+from flowexport_mgmt.datastore.changes import Change, Kind, find
 from flowexport_mgmt.datastore.engine import Create, Delete, Move, Plan, Set
 from flowexport_mgmt.errors import ErrorTag, Fault
 from flowexport_mgmt.schema.nodes import Kind as NodeKind
@@ -65,7 +65,7 @@ def check_changes(
 
 
 def _denied_change(change: Change, before: Tree, after: Tree, rules: UserRules) -> Iterator[str]:
-    then, now = _find(before, change), _find(after, change)
+    then, now = find(before, change), find(after, change)
     node = then if change.kind is Kind.DELETED else now
     if node is None or (change.kind is Kind.DELETED and now is not None):
         return  # undone by a later edit, which is a change of its own
@@ -75,29 +75,6 @@ def _denied_change(change: Change, before: Tree, after: Tree, rules: UserRules) 
         yield from _denied(node.schema, Access.UPDATE, change.path, rules)
     else:
         yield from _denied_below(node, _ACCESS[change.kind], rules)
-
-
-def _find(tree: Tree, change: Change) -> Node | None:
-    """Find the node that a change is about."""
-    node: Node | None = None
-    chain = _chain(change.schema)
-    for schema, step in zip(chain, parse_path(change.path), strict=True):
-        values = tuple(value for _, value in step.predicates)
-        if schema.kind is NodeKind.LEAF_LIST:
-            node = tree.child(node, schema, (), values[0])
-        else:
-            node = tree.child(node, schema, values)
-        if node is None:
-            return None
-    return node
-
-
-def _chain(schema: SchemaNode) -> list[SchemaNode]:
-    chain, above = [schema], schema.parent
-    while above is not None:
-        chain.append(above)
-        above = above.parent
-    return chain[::-1]
 
 
 # -- one node and what is below it
