@@ -13,11 +13,18 @@ from flowexport_mgmt.credentials.passwords import is_cleartext, refusal
 from flowexport_mgmt.datastore.public_keys import PublicKeyError, read_public_key
 from flowexport_mgmt.errors import ErrorTag, Fault
 from flowexport_mgmt.model.configuration import Configuration
-from flowexport_mgmt.model.flow_export import Collector, Protocol, Sampling, SamplingInterface
+from flowexport_mgmt.model.flow_export import (
+    Collector,
+    FlowExport,
+    Protocol,
+    Sampling,
+    SamplingInterface,
+)
 from flowexport_mgmt.model.server import Server, User
 from flowexport_mgmt.schema.paths import quote
 
 _UNSPECIFIED = frozenset(("0.0.0.0", "::"))  # noqa: S104 - compared with, not listened on
+_MAX_V5_RATE = (1 << 14) - 1
 _BROADCAST = "255.255.255.255"
 
 
@@ -28,6 +35,7 @@ def check_rules(configuration: Configuration) -> list[Fault]:
     faults += _check_agents(collectors)
     if configuration.flow_export is not None:
         faults += _check_groups(configuration.flow_export.sampling)
+        faults += _check_rates(configuration.flow_export)
     faults += _check_doors(configuration.server)
     for user in configuration.server.user:
         faults += [*_check_keys(user), *_check_password(user)]
@@ -108,6 +116,23 @@ def _check_groups(sampling: Sampling) -> Iterator[Fault]:
                 f"/fe:interface[fe:name={quote(interface.name)}]/fe:rate",
                 f"rate {interface.rate} differs from {other.rate}, which interface {other.name} of"
                 f" the same group {interface.group} has",
+            )
+
+
+# -- sampling
+
+
+def _check_rates(flow_export: FlowExport) -> Iterator[Fault]:
+    """NetFlow v5 has 14 bits for the rate of the records that it has room for."""
+    too_high = next((i for i in flow_export.sampling.interface if i.rate > _MAX_V5_RATE), None)
+    if too_high is None:
+        return
+    for collector in flow_export.collector:
+        if collector.protocol is Protocol.NETFLOW5 and collector.sampled_flows.enabled:
+            yield _refuse(
+                _leaf(collector, "sampled-flows") + "/fe:enabled",
+                f"interface {too_high.name} is sampled at one in {too_high.rate}; netflow5 can tell"
+                f" of one in {_MAX_V5_RATE} at most",
             )
 
 

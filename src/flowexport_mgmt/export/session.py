@@ -41,8 +41,9 @@ class Session(ABC):
         Flow records of sampled packets are for those who ask for them: a collector that got them
         beside others would count traffic twice.
         """
-        is_sampled = isinstance(batch, FlowBatch) and batch.is_sampled
-        return isinstance(batch, self.carries) and not is_sampled
+        if isinstance(batch, FlowBatch) and batch.is_sampled:
+            return FlowBatch in self.carries and self._config.sampled_flows.enabled
+        return isinstance(batch, self.carries)
 
     @property
     @abstractmethod

@@ -87,6 +87,22 @@ class CollectorTls(Node, frozen=True, kw_only=True):
     """
 
 
+class CollectorSampledFlows(Node, frozen=True, kw_only=True):
+    """Sampled packets as flow records: those of one flow, by interface and direction, are one
+    record, whose counts are those of the samples. The records have an observation domain of
+    their own, the next one, and option data tell the rate.
+    """
+
+    enabled: bool = False
+    """Whether the collector gets them."""
+
+    active_timeout: int = 60
+    """The longest time that one record stands for. Units: seconds."""
+
+    inactive_timeout: int = 15
+    """The time without a sample after which a flow is over. Units: seconds."""
+
+
 class Collector(Node, frozen=True, kw_only=True):
     """A collector: one destination of exported records."""
 
@@ -170,6 +186,8 @@ class Collector(Node, frozen=True, kw_only=True):
 
     sampling_options_format: SamplingOptionsFormat = SamplingOptionsFormat.RANDOM
     """The form in which sampling-options tell a rate."""
+
+    sampled_flows: CollectorSampledFlows = msgspec.field(default_factory=CollectorSampledFlows)
 
 
 class SamplingInterface(Node, frozen=True, kw_only=True):
@@ -428,6 +446,46 @@ class SamplingState(Node, frozen=True, kw_only=True):
     interface: tuple[SamplingInterfaceState, ...] = ()
 
 
+class SampledFlowsCache(Node, frozen=True, kw_only=True):
+    """Flows that have these timeouts; collectors of the same timeouts share them."""
+
+    active_timeout: int
+    """The longest time that one record stands for. Units: seconds."""
+
+    inactive_timeout: int
+    """The time without a sample after which a flow is over. Units: seconds."""
+
+    collector: tuple[str, ...] = ()
+    """The names of the collectors that get its records."""
+
+    flows_active: int | None = None
+    """Flows whose record is still to come. Units: flows."""
+
+    records: int | None = None
+    """Records made. Units: records."""
+
+    evictions: int | None = None
+    """Records made before their time, because there were more flows than there is room for. They
+    are among the records. Units: records.
+    """
+
+    skipped_samples: int | None = None
+    """Sampled packets that are of no flow: they are not IP, or their IP header is not whole.
+    Units: samples.
+    """
+
+    discontinuity_time: str | None = None
+    """The latest time at which the counters beside this leaf were zero because the entity started
+    or they were cleared.
+    """
+
+
+class SampledFlows(Node, frozen=True, kw_only=True):
+    """The flows of sampled packets for the collectors that want them."""
+
+    cache: tuple[SampledFlowsCache, ...] = ()
+
+
 class ConntrackState(Node, frozen=True, kw_only=True):
     """Flow records of the connections that the kernel tracks, with exact counts of both
     directions. There is no inactive timeout: the kernel decides when a connection that rests is
@@ -591,6 +649,7 @@ class FlowExportState(Node, frozen=True, kw_only=True):
 
     collector: tuple[CollectorState, ...] = ()
     sampling: SamplingState | None = None
+    sampled_flows: SampledFlows | None = None
     conntrack: ConntrackState | None = None
     enrichment: EnrichmentState | None = None
     counters: Counters | None = None

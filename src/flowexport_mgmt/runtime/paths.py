@@ -9,6 +9,7 @@ COLLECTOR = "/flow-export/collector"
 CONNTRACK = "/flow-export/conntrack"
 COUNTERS = "/flow-export/counters"
 ENRICHMENT = "/flow-export/enrichment"
+SAMPLED_FLOWS = "/flow-export/sampled-flows"
 SAMPLING = "/flow-export/sampling"
 INTERFACES = "/interfaces"
 

@@ -20,6 +20,7 @@ from flowexport_mgmt.runtime.enrichment import Enrichment
 from flowexport_mgmt.runtime.interfaces import describe_interfaces
 from flowexport_mgmt.runtime.parts import Part, Surroundings, tell_source
 from flowexport_mgmt.runtime.paths import COUNTERS, FLOW_EXPORT, INTERFACES, is_asked
+from flowexport_mgmt.runtime.sampled_flows import SampledFlows
 from flowexport_mgmt.runtime.sampling import Sampling
 from flowexport_mgmt.runtime.state import describe_counters
 from flowexport_mgmt.sources import CounterSource, Details
@@ -59,6 +60,7 @@ class Runtime:
         self._parts: tuple[Part, ...] = (
             self.collectors,
             Enrichment(surroundings),
+            SampledFlows(surroundings),
             Sampling(surroundings),
             self._conntrack,
         )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flowexport_mgmt.records.flows import U1, U2, Addresses
+from flowexport_mgmt.records.flows import U1, U2, U8, Addresses
 from flowexport_mgmt.records.samples import (
     HEADER_ETHERNET,
     HEADER_IPV4,
@@ -55,6 +55,8 @@ class PacketColumns:
     icmp: U2
     vlan: U2
     station: NDArray[np.uint64]
+    octets: U8
+    """Octets of the packet from its IP header on."""
 
 
 class _Reader:
@@ -112,7 +114,23 @@ def dissect(batch: SampleBatch) -> Iterator[PacketColumns]:
         chosen = chosen[is_whole]
         if len(chosen):
             read = _read_4 if version == 4 else _read_6
-            yield read(reader, chosen, at[chosen], vlan[chosen], station[chosen])
+            frame = _Frame(vlan[chosen], station[chosen], _payload(batch, at, chosen))
+            yield read(reader, chosen, at[chosen], frame)
+
+
+class _Frame(NamedTuple):
+    """What surrounds packets: tag, station, and the octets that the frame has for the packet."""
+
+    vlan: U2
+    station: NDArray[np.uint64]
+    payload: NDArray[np.int64]
+
+
+def _payload(batch: SampleBatch, at: Positions, rows: Positions) -> NDArray[np.int64]:
+    payload = batch.frame_length[rows].astype(np.int64) - (at - batch.offsets)[rows]
+    if batch.stripped is not None:
+        payload -= batch.stripped[rows]
+    return np.maximum(payload, 0)
 
 
 def _find_network(
@@ -138,9 +156,7 @@ def _find_network(
     return at, kind, vlan
 
 
-def _read_4(
-    reader: _Reader, rows: Positions, at: Positions, vlan: U2, station: NDArray[np.uint64]
-) -> PacketColumns:
+def _read_4(reader: _Reader, rows: Positions, at: Positions, frame: _Frame) -> PacketColumns:
     protocol = reader.octet(at + 9, rows)
     transport = at + (reader.octet(at, rows) & 0xF) * 4
     is_first = reader.short(at + 6, rows) & 0x1FFF == 0
@@ -153,15 +169,15 @@ def _read_4(
         addresses=(np.ascontiguousarray(addresses[:, 0]), np.ascontiguousarray(addresses[:, 1])),
         protocol=protocol,
         tos=reader.octet(at + 1, rows),
-        link=(vlan, station),
+        length=reader.short(at + 2, rows),
+        frame=frame,
     )
 
 
-def _read_6(
-    reader: _Reader, rows: Positions, at: Positions, vlan: U2, station: NDArray[np.uint64]
-) -> PacketColumns:
+def _read_6(reader: _Reader, rows: Positions, at: Positions, frame: _Frame) -> PacketColumns:
     protocol, transport = _skip_extensions(reader, rows, reader.octet(at + 6, rows), at + 40)
     addresses = reader.words(at + 8, rows, 32, ">u8")
+    payload = reader.short(at + 4, rows)
     return _complete(
         6,
         reader,
@@ -173,7 +189,8 @@ def _read_6(
         ),
         protocol=protocol,
         tos=reader.short(at, rows) >> 4 & 0xFF,
-        link=(vlan, station),
+        length=np.where(payload > 0, payload + 40, 0),
+        frame=frame,
     )
 
 
@@ -206,7 +223,8 @@ def _complete(
     addresses: tuple[Addresses, Addresses],
     protocol: NDArray[np.int64],
     tos: NDArray[np.int64],
-    link: tuple[U2, NDArray[np.uint64]],
+    length: NDArray[np.int64],
+    frame: _Frame,
 ) -> PacketColumns:
     has_ports = np.isin(protocol, _WITH_PORTS)
     first = reader.short(transport, rows)
@@ -223,6 +241,8 @@ def _complete(
         dst_port=np.where(has_ports, second, 0).astype(np.uint16),
         tcp_flags=np.where(protocol == _TCP, flags, 0).astype(np.uint8),
         icmp=np.where(protocol == _ICMP[version], first, 0).astype(np.uint16),
-        vlan=link[0],
-        station=link[1],
+        vlan=frame.vlan,
+        station=frame.station,
+        # Packets of more than 65535 octets, which the kernel has put together, say 0.
+        octets=np.where(length > 0, length, frame.payload).astype(np.uint64),
     )

@@ -11,6 +11,7 @@ from flowexport_mgmt.datastore.rules import check_rules, is_multicast
 from flowexport_mgmt.model.configuration import Configuration
 from flowexport_mgmt.model.flow_export import (
     Collector,
+    CollectorSampledFlows,
     FlowExport,
     Protocol,
     Sampling,
@@ -183,3 +184,32 @@ def test_a_group_has_one_rate() -> None:
     path = "/fe:flow-export/fe:sampling/fe:interface[fe:name='odd']/fe:rate"
     assert shown(faults) == [("operation-failed", "", path)]
     assert "rate 200 differs from 100, which interface wan of the same group 1" in faults[0].message
+
+
+@pytest.mark.parametrize(
+    ("protocol", "enabled", "rate", "refused"),
+    [
+        (Protocol.NETFLOW5, True, 16383, False),
+        (Protocol.NETFLOW5, True, 16384, True),
+        (Protocol.NETFLOW5, False, 16384, False),
+        (Protocol.NETFLOW9, True, 1_000_000, False),
+    ],
+)
+def test_netflow5_has_no_room_for_high_rates(
+    protocol: Protocol, enabled: bool, rate: int, refused: bool
+) -> None:
+    collector = Collector(
+        name="a",
+        address="192.0.2.1",
+        protocol=protocol,
+        sampled_flows=CollectorSampledFlows(enabled=enabled),
+    )
+    interfaces = (
+        SamplingInterface(name="lan", rate=5),
+        SamplingInterface(name="wan", rate=rate, group=2),
+    )
+    flow_export = FlowExport(collector=(collector,), sampling=Sampling(interface=interfaces))
+    faults = check_rules(Configuration(flow_export=flow_export))
+    expected = [leaf("sampled-flows/fe:enabled")] if refused else []
+    assert shown(faults) == expected
+    assert all("interface wan is sampled at one in 16384" in fault.message for fault in faults)
