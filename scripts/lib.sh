@@ -64,3 +64,13 @@ install_packages() {
     step "installing ${missing[*]}" \
         apt-get install --yes --no-install-recommends "${missing[@]}"
 }
+
+# install_group NAME: install the dependency group of that name into the virtual environment.
+install_group() {
+    local wanted
+    mapfile -t wanted < <("$BIN/python" -c 'import sys, tomllib
+with open("pyproject.toml", "rb") as file:
+    print("\n".join(tomllib.load(file)["dependency-groups"][sys.argv[1]]))' "$1")
+    step "installing ${wanted[*]}" \
+        "$BIN/python" -m pip install --disable-pip-version-check --progress-bar off "${wanted[@]}"
+}

@@ -35,8 +35,13 @@ OWN_MODULES = (
     "flow-export",
     "flow-export-server",
     "flow-export-management",
+    "flow-export-configured-subscriptions",
+    "flow-export-acm-deviations",
     "flow-export-deviations",
 )
+"""Deviations are split by what they are from, so that a client which cannot read one of those reads
+the others. Those of subscriptions come before those of interfaces, to which they refer.
+"""
 
 _STANDARD_MODULES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("ietf-interfaces", ()),

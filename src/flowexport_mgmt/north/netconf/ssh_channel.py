@@ -46,7 +46,7 @@ def open_channel(
     channel = _Channel(
         connection,
         asyncio.get_running_loop(),
-        allow_pty=False,
+        allow_pty=True,  # some clients ask for one and give up without; there is none behind it
         line_editor=False,
         line_echo=False,
         line_history=0,
@@ -71,6 +71,9 @@ class _Subsystem(asyncssh.SSHServerSession[bytes]):
 
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
         self._channel = chan
+
+    def pty_requested(self, *_: Any) -> bool:
+        return True
 
     def subsystem_requested(self, subsystem: str) -> bool:
         sessions = self._client.sessions

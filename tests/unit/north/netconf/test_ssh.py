@@ -213,8 +213,6 @@ async def test_there_is_only_the_netconf_subsystem(server: Server) -> None:
     with pytest.raises(asyncssh.ChannelOpenError):
         await connection.create_process(subsystem="sftp")
     with pytest.raises(asyncssh.ChannelOpenError):
-        await connection.create_process(subsystem="netconf", term_type="xterm")
-    with pytest.raises(asyncssh.ChannelOpenError):
         await connection.open_connection("127.0.0.1", 22)
     with pytest.raises(asyncssh.ChannelOpenError):
         await connection.open_unix_connection("/run/x")
@@ -235,6 +233,18 @@ async def test_no_environment_is_taken(server: Server, caplog: pytest.LogCapture
     channel = next(iter(server.door._ssh._server._connections))._channels
     assert [c.get_environment() for c in channel.values()] == [{}]
     process.close()
+    connection.close()
+
+
+async def test_who_asks_for_a_terminal_gets_octets_as_they_are(server: Server) -> None:
+    connection = await connect(server)
+    process = await connection.create_process(subsystem="netconf", term_type="xterm", encoding=None)
+    message = rpc(GET.replace("/>", "\x09\x20\n/>"), "\x7f")
+    process.stdin.write(hello("1.1") + END_OF_MESSAGE + encode(message, Framing.CHUNKED))
+    await process.stdout.readuntil(END_OF_MESSAGE)
+    reply = await process.stdout.readuntil(b"\n##\n")
+    assert b'message-id="\x7f"' in reply
+    assert b"\r" not in reply
     connection.close()
 
 
