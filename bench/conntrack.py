@@ -41,7 +41,6 @@ CHANGED: Final = 5  # one flow in so many grows between two cycles
 CHURN: Final = 20
 _FLOW: Final = 96  # octets of the reference's struct flow, at most
 _KNOWN: Final = 48  # and of its struct known
-_SLOTS: Final = 1 << 22
 _PIECE: Final = 14_000
 _SOURCE, _TARGET = "10.1.0.1", "127.0.0.1"
 _RULES: Final = """
@@ -167,7 +166,8 @@ def _measure_delta(library: Any, size: int) -> Result:
     counters = random.integers(0, 1 << 40, (size, 4)).astype(np.uint64)
     grown = np.empty_like(counters)
     table = FlowTable()
-    places = np.zeros(_SLOTS * _KNOWN, np.uint8)
+    slots = 1 << (2 * size).bit_length()
+    places = np.zeros(slots * _KNOWN, np.uint8)
     known = np.zeros(_PIECE, np.bool_)
     step = 0
 
@@ -192,7 +192,7 @@ def _measure_delta(library: Any, size: int) -> Result:
         pointers = (ctypes.c_void_p(one.ctypes.data) for one in (window(), counters))
         library.delta(
             ctypes.c_void_p(places.ctypes.data),
-            ctypes.c_uint64(_SLOTS - 1),
+            ctypes.c_uint64(slots - 1),
             *pointers,
             ctypes.c_long(size),
             ctypes.c_uint32(step),

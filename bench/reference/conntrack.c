@@ -110,14 +110,31 @@ long drain(int link, struct flow *flows)
 
 struct known { uint64_t key, counters[4]; uint32_t round; };
 
-/* Compare flows with those of the round before, in an open hash of mask + 1 places. Those that were
- * in neither of the latest two rounds make room when it is made anew; what grew is counted. */
+static uint64_t home(uint64_t key, uint64_t mask)
+{
+	return key * 0x9E3779B97F4A7C15u >> 20 & mask;
+}
+
+/* Take the flow at a place out of an open hash: those behind it move up. */
+static void forget(struct known *table, uint64_t mask, uint64_t hole)
+{
+	for (uint64_t next = (hole + 1) & mask; table[next].key; next = (next + 1) & mask) {
+		if (((next - home(table[next].key, mask)) & mask) >= ((next - hole) & mask)) {
+			table[hole] = table[next];
+			hole = next;
+		}
+	}
+	memset(table + hole, 0, sizeof *table);
+}
+
+/* Compare flows with those of the rounds before, in an open hash of mask + 1 places; those that were
+ * in neither of the latest two rounds are forgotten. The number of flows that grew. */
 long delta(struct known *table, uint64_t mask, const uint64_t *keys, const uint64_t (*counters)[4],
 	   long flows, uint32_t round, uint64_t (*grown)[4])
 {
 	long changed = 0;
 	for (long i = 0; i < flows; i++) {
-		uint64_t place = keys[i] * 0x9E3779B97F4A7C15u >> 20 & mask;
+		uint64_t place = home(keys[i], mask);
 		while (table[place].key && table[place].key != keys[i])
 			place = (place + 1) & mask;
 		struct known *one = table + place;
@@ -132,5 +149,8 @@ long delta(struct known *table, uint64_t mask, const uint64_t *keys, const uint6
 		}
 		changed += differs;
 	}
+	for (uint64_t place = 0; place <= mask; place++)
+		while (table[place].key && table[place].round + 1 < round)
+			forget(table, mask, place);
 	return changed;
 }

@@ -26,9 +26,17 @@ def feed(
     """Give the table flows as pairs of key and octets."""
     keys = np.array([key for key, _ in flows], np.uint64)
     counters = np.zeros((len(flows), 4), np.uint64)
-    counters[:, 0] = [octets for _, octets in flows]
+    counters[:, 0] = counters[:, 1] = [octets for _, octets in flows]
     take = table.remove if end else table.update
-    return take(keys, counters, since, np.full(len(flows), known))
+    found = take(keys, counters, since, np.full(len(flows), known))
+    return spread(found, len(flows))
+
+
+def spread(found: Growth, count: int) -> Growth:
+    """Give a row to those that did not grow, too."""
+    counters, since = np.zeros((count, 4), np.uint64), np.zeros(count, np.uint64)
+    counters[found.rows], since[found.rows] = found.counters, found.since
+    return Growth(np.arange(count), counters, since)
 
 
 def dump(
@@ -142,7 +150,7 @@ def test_first_seen_stays() -> None:
     table = FlowTable()
     feed(table, (1, 1), since=1000)
     assert feed(table, (1, 2), (2, 1), since=2000).since.tolist() == [1000, 2000]
-    assert feed(table, (1, 2), (3, 1), since=3000, end=True).since.tolist() == [1000, 3000]
+    assert feed(table, (1, 3), (3, 1), since=3000, end=True).since.tolist() == [1000, 3000]
 
 
 def test_memory_is_given_back() -> None:
@@ -235,9 +243,12 @@ def test_large_dumps_in_pieces(monkeypatch: pytest.MonkeyPatch, recent: int) -> 
     before = np.zeros_like(totals)
     for _ in range(3):
         totals += random_.integers(0, 9, totals.shape).astype(np.uint64)
+        totals[:, 1] += np.uint64(1)
         table.begin()
         growth = [
-            table.update(keys[part], totals[part], 0, np.zeros(len(part), np.bool_)).counters
+            spread(
+                table.update(keys[part], totals[part], 0, np.zeros(len(part), np.bool_)), len(part)
+            ).counters
             for part in np.array_split(np.arange(len(keys)), 7)
         ]
         table.finish(whole=True)

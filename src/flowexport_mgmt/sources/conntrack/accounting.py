@@ -90,18 +90,19 @@ class Accounting:
 
     def _select(self, groups: Sequence[Entries], growth: Growth) -> list[Grown]:
         """Take the rows that grew and are wanted."""
-        grew = (growth.counters[:, 1] | growth.counters[:, 3]) > 0
+        ends = np.cumsum([len(entries) for entries in groups])
+        bounds = [0, *np.searchsorted(growth.rows, ends).tolist()]
         selected = []
-        begin = 0
-        for entries in groups:
-            place = slice(begin, begin + len(entries))
-            begin = place.stop
-            rows = np.flatnonzero(grew[place] & self._is_wanted(entries))
-            if len(rows):
-                of_all = rows + place.start
-                selected.append(
-                    Grown(entries.select(rows), growth.counters[of_all], growth.since[of_all])
+        for entries, end, first, last in zip(groups, ends, bounds, bounds[1:], strict=False):
+            grew = entries.select(growth.rows[first:last] - (end - len(entries)))
+            wanted = self._is_wanted(grew)
+            selected.append(
+                Grown(
+                    grew.select(wanted),
+                    growth.counters[first:last][wanted],
+                    growth.since[first:last][wanted],
                 )
+            )
         return selected
 
     def _is_wanted(self, entries: Entries) -> NDArray[np.bool_]:

@@ -35,7 +35,7 @@ class Grown:
 
     entries: Entries
     growth: Counters
-    since: NDArray[np.uint32]
+    since: NDArray[np.uint64]
 
 
 def make_batches(grown: Sequence[Grown], now_ns: int) -> Iterator[FlowBatch]:
@@ -121,7 +121,7 @@ def _times(one: Grown, now_ns: int) -> tuple[NDArray[np.uint64], NDArray[np.uint
     if one.entries.has("start_ns"):
         start = one.entries.column("start_ns") // np.uint64(_MS)
     else:
-        start = one.since.astype(np.uint64) * np.uint64(1000)
+        start = one.since * np.uint64(1000)
     return np.minimum(start, end), end
 
 

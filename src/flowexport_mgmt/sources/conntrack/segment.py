@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,33 +13,49 @@ from flowexport_mgmt.sources.conntrack.keys import Keys
 Counters = NDArray[np.uint64]
 """Octets and packets of the original direction, then of the reply: shape (N, 4)."""
 
+COUNTERS: Final = slice(0, 4)
+STATE: Final = 4
+"""Columns of a segment's rows: counters, and what else is known of a flow as one number."""
+
+SEEN: Final = np.uint64(1)
+"""In the dump that is under way."""
+MISSED: Final = np.uint64(2)
+"""In the latest whole dump it was not."""
+GONE: Final = np.uint64(4)
+"""Its end was told: what a dump still says of it is of before."""
+SINCE_SHIFT: Final = np.uint64(8)
+"""Above the flags stands since when it has been seen, in Unix seconds."""
+
 
 @dataclass(slots=True)
 class Segment:
-    """45 octets per flow: its key, its counters, when it was first seen, and flags.
+    """48 octets per flow: its key, and a row of its counters and its state.
 
-    ``keys`` is sorted and without repeats; the others are parallel to it. ``since`` is in Unix
-    seconds.
+    ``keys`` is sorted and without repeats; ``rows`` is parallel to it, of shape (N, 5), so that a
+    flow's row is one line of the processor's cache.
     """
 
     keys: Keys
-    counters: Counters
-    since: NDArray[np.uint32]
-    flags: NDArray[np.uint8]
+    rows: NDArray[np.uint64]
 
     @classmethod
     def empty(cls) -> Segment:
         """Make one without flows."""
-        return cls(
-            np.empty(0, np.uint64),
-            np.empty((0, 4), np.uint64),
-            np.empty(0, np.uint32),
-            np.empty(0, np.uint8),
-        )
+        return cls(np.empty(0, np.uint64), np.empty((0, STATE + 1), np.uint64))
+
+    @property
+    def flags(self) -> NDArray[np.uint64]:
+        """The states; only their flags are to be looked at and changed."""
+        return self.rows[:, STATE]
 
     def __len__(self) -> int:
         """Count the flows."""
         return len(self.keys)
+
+    def put(self, at: NDArray[np.intp], rows: NDArray[np.uint64]) -> None:
+        """Replace rows, each as one piece of memory, which is twice as fast as number by number."""
+        whole = f"V{rows.strides[0]}"
+        self.rows.view(whole).reshape(-1)[at] = rows.view(whole).reshape(-1)
 
     def find(self, keys: Keys) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
         """Tell which of the sorted ``keys`` are here, and where those stand."""
@@ -51,17 +68,11 @@ class Segment:
 
     def merge(self, other: Segment) -> Segment:
         """Put two segments without common keys together."""
-        keys = np.concatenate((self.keys, other.keys))
-        order = np.argsort(keys, kind="stable")  # two sorted runs: linear
+        at = np.searchsorted(self.keys, other.keys)
         return Segment(
-            keys[order],
-            np.concatenate((self.counters, other.counters))[order],
-            np.concatenate((self.since, other.since))[order],
-            np.concatenate((self.flags, other.flags))[order],
+            np.insert(self.keys, at, other.keys), np.insert(self.rows, at, other.rows, axis=0)
         )
 
-    def keep(self, rows: NDArray[np.bool_]) -> Segment:
+    def keep(self, chosen: NDArray[np.bool_]) -> Segment:
         """Copy some of the flows, so that the memory of the others is given back."""
-        if rows.all():
-            return self
-        return Segment(self.keys[rows], self.counters[rows], self.since[rows], self.flags[rows])
+        return self if chosen.all() else Segment(self.keys[chosen], self.rows[chosen])

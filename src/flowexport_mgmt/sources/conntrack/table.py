@@ -9,11 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowexport_mgmt.sources.conntrack.keys import Keys
-from flowexport_mgmt.sources.conntrack.segment import Counters, Segment
-
-_SEEN: Final = np.uint8(1)  # in the dump that is under way
-_MISSED: Final = np.uint8(2)  # in the latest whole dump it was not
-_GONE: Final = np.uint8(4)  # its end was told: what a dump still says of it is of before
+from flowexport_mgmt.sources.conntrack.segment import (
+    COUNTERS,
+    GONE,
+    MISSED,
+    SEEN,
+    SINCE_SHIFT,
+    STATE,
+    Counters,
+    Segment,
+)
 
 _RECENT: Final = 1 << 16
 """Flows that are kept beside the others at least, before they are sorted in among them."""
@@ -21,14 +26,16 @@ _RECENT: Final = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """What flows grew by, in the order in which they were given.
+    """The flows that have new packets.
 
-    ``counters`` has the shape (N, 4) as in Counters; ``since`` tells when each flow was first seen,
-    in Unix seconds.
+    ``rows`` are their places among the flows that were given, ascending. ``counters`` tells what
+    each grew by, shape (N, 4) as in Counters, and ``since`` when it was first seen, in seconds of
+    Unix time.
     """
 
+    rows: NDArray[np.intp]
     counters: Counters
-    since: NDArray[np.uint32]
+    since: NDArray[np.uint64]
 
 
 class FlowTable:
@@ -58,16 +65,12 @@ class FlowTable:
     @property
     def memory(self) -> int:
         """Octets that the flows take."""
-        return sum(
-            array.nbytes
-            for part in (self._main, self._recent)
-            for array in (part.keys, part.counters, part.since, part.flags)
-        )
+        return sum(part.keys.nbytes + part.rows.nbytes for part in (self._main, self._recent))
 
     def begin(self) -> None:
         """Begin a dump."""
         self.compact()
-        self._main.flags &= ~_SEEN
+        self._main.flags[:] &= ~SEEN
         self._dumping = True
 
     def update(
@@ -86,7 +89,7 @@ class FlowTable:
         batch.join_repeats()
         for part in (self._main, self._recent):
             batch.take(part)
-        fresh = batch.insert(since, ~known, flags=_SEEN)
+        fresh = batch.insert(since, ~known, flags=SEEN)
         self._add(fresh)
         return batch.growth()
 
@@ -100,7 +103,7 @@ class FlowTable:
         batch = _Batch(keys, counters)
         for part in (self._main, self._recent):
             self._gone += batch.end(part)
-        fresh = batch.insert(since, ~known, flags=_GONE)
+        fresh = batch.insert(since, ~known, flags=GONE)
         if self._dumping:
             self._gone += len(fresh)
             self._add(fresh)
@@ -121,9 +124,10 @@ class FlowTable:
         if not whole:
             return 0
         flags = self._main.flags
-        unseen = (flags & _SEEN) == 0
-        forgotten = unseen & ((flags & _MISSED) != 0)
-        flags[:] = np.where(unseen, _MISSED, np.uint8(0))
+        unseen = (flags & SEEN) == 0
+        forgotten = unseen & ((flags & MISSED) != 0)
+        flags &= ~(SEEN | MISSED)
+        flags[unseen] |= MISSED
         self._main = self._main.keep(~forgotten)
         return int(forgotten.sum())
 
@@ -132,8 +136,8 @@ class FlowTable:
         if self._dumping:
             return
         if self._gone:
-            self._main = self._main.keep((self._main.flags & _GONE) == 0)
-            self._recent = self._recent.keep((self._recent.flags & _GONE) == 0)
+            self._main = self._main.keep((self._main.flags & GONE) == 0)
+            self._recent = self._recent.keep((self._recent.flags & GONE) == 0)
             self._gone = 0
         self._sort_in()
 
@@ -149,94 +153,93 @@ class FlowTable:
 
 
 class _Batch:
-    """Flows that are looked up together, sorted by key."""
+    """Flows that are looked up together, and what is found out of their growth."""
 
     def __init__(self, keys: Keys, counters: Counters) -> None:
-        self._order = np.argsort(keys)
-        self._keys = keys[self._order]
-        self._counters = counters[self._order]
-        self._grown = np.zeros_like(counters)
-        self._since = np.zeros(len(keys), np.uint32)
-        self._left = np.arange(len(keys))  # rows that were not found yet
+        self._left = np.argsort(keys)  # rows that were not found yet, by key
+        self._keys = keys[self._left]
+        self._counters = counters
+        self._grown: list[Growth] = []
 
     def join_repeats(self) -> None:
-        """Let the later of two rows of a flow, whose counters are higher, stand for both."""
+        """Let the first of several rows of a flow stand for all, with the highest counters."""
         repeated = self._keys[1:] == self._keys[:-1]
         if not repeated.any():
             return
         starts = np.flatnonzero(np.concatenate(([True], ~repeated)))
-        self._counters[starts] = np.maximum.reduceat(self._counters, starts)
-        self._left = starts
+        highest = np.maximum.reduceat(self._counters[self._left], starts)
+        self._left, self._keys = self._left[starts], self._keys[starts]
+        self._counters = self._counters.copy()
+        self._counters[self._left] = highest
 
     def take(self, part: Segment) -> None:
         """Measure the growth of the flows that ``part`` knows, and set their baselines."""
         rows, at = self._find(part)
         if not len(rows):
             return
-        now = self._counters[rows]
-        before = part.counters[at]
-        grown = _grow(before, now)
-        gone = (part.flags[at] & _GONE) != 0
+        known = part.rows.take(at, axis=0)  # much faster than indexing
+        now = self._counters.take(rows, axis=0)
+        grown = _grow(known[:, COUNTERS], now)
+        gone = (known[:, STATE] & GONE) != 0
         if gone.any():
             grown[gone] = 0
-        part.counters[at] = now
-        part.flags[at] |= _SEEN
-        self._note(rows, grown, part.since[at])
+        known[:, COUNTERS] = now
+        known[:, STATE] |= SEEN
+        part.put(at, known)
+        self._note(rows, grown, known[:, STATE] >> SINCE_SHIFT)
 
     def end(self, part: Segment) -> int:
         """Measure what the flows that ``part`` knows grew by at last; count those that ended."""
         rows, at = self._find(part)
         if not len(rows):
             return 0
-        before = part.counters[at]
-        again = (part.flags[at] & _GONE) != 0
+        known = part.rows[at]
+        again = (known[:, STATE] & GONE) != 0
         again[1:] |= at[1:] == at[:-1]
-        before[again] = 0
-        grown = _grow(before, self._counters[rows])
-        part.flags[at] |= _GONE
-        self._note(rows, grown, part.since[at])
+        known[again, COUNTERS] = 0
+        grown = _grow(known[:, COUNTERS], self._counters[rows])
+        part.rows[at, STATE] |= GONE
+        self._note(rows, grown, known[:, STATE] >> SINCE_SHIFT)
         return int((~again).sum())
 
-    def insert(self, since: int, new: NDArray[np.bool_], flags: np.uint8) -> Segment:
+    def insert(self, since: int, new: NDArray[np.bool_], flags: np.uint64) -> Segment:
         """Make a segment of the flows that nobody knows; ``new`` ones grew from nothing."""
-        rows = self._left
-        counters = self._counters[rows]
-        self._note(rows, counters * new[self._order[rows], None], np.uint32(since))
-        first = np.ones(len(rows), np.bool_)
-        first[1:] = self._keys[rows[1:]] != self._keys[rows[:-1]]
-        kept = rows[first]
-        return Segment(
-            self._keys[kept],
-            self._counters[kept],
-            np.full(len(kept), since, np.uint32),
-            np.full(len(kept), flags, np.uint8),
-        )
+        left, counters = self._left, self._counters[self._left]
+        state = np.uint64(since) << SINCE_SHIFT
+        self._note(left, counters * new[left, None], np.full(len(left), since, np.uint64))
+        first = np.ones(len(left), np.bool_)
+        first[1:] = self._keys[1:] != self._keys[:-1]
+        rows = np.empty((len(left), STATE + 1), np.uint64)
+        rows[:, COUNTERS], rows[:, STATE] = counters, state | flags
+        return Segment(self._keys[first], rows[first])
 
     def growth(self) -> Growth:
-        """Give the growth in the order of the flows as they were given."""
-        counters = np.empty_like(self._grown)
-        counters[self._order] = self._grown
-        since = np.empty_like(self._since)
-        since[self._order] = self._since
-        return Growth(counters, since)
+        """Give the flows that grew, in the order in which they were given."""
+        parts = self._grown
+        rows = np.concatenate([part.rows for part in parts])
+        order = np.argsort(rows)
+        return Growth(
+            rows[order],
+            np.concatenate([part.counters for part in parts])[order],
+            np.concatenate([part.since for part in parts])[order],
+        )
 
     def _find(self, part: Segment) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Find rows and their places in ``part``; they are not looked for any more."""
-        found, at = part.find(self._keys[self._left])
-        rows = self._left[found]
-        self._left = self._left[~found]
+        found, at = part.find(self._keys)
+        rows, missing = self._left[found], np.flatnonzero(~found)
+        self._left, self._keys = self._left[missing], self._keys[missing]
         return rows, at
 
-    def _note(
-        self, rows: NDArray[np.intp], grown: Counters, since: NDArray[np.uint32] | np.uint32
-    ) -> None:
-        self._grown[rows] = grown
-        self._since[rows] = since
+    def _note(self, rows: NDArray[np.intp], grown: Counters, since: NDArray[np.uint64]) -> None:
+        """Keep what has new packets."""
+        new = np.flatnonzero(grown[:, 1] | grown[:, 3])
+        self._grown.append(Growth(rows[new], grown.take(new, axis=0), since[new]))
 
 
 def _grow(before: Counters, now: Counters) -> Counters:
     """Subtract; a counter that went backwards began anew, and with it those beside it."""
-    fell = (now < before).any(axis=1)
+    fell: NDArray[np.bool_] = now < before
     if fell.any():
-        before[fell] = 0
+        before = np.where(fell.any(axis=1, keepdims=True), np.uint64(0), before)
     return now - before
