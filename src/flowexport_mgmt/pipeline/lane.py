@@ -87,6 +87,11 @@ class Lane:
             if not config.enabled:
                 self._queue.clear()
 
+    @property
+    def is_polled(self) -> bool:
+        """Whether the collector gets interface counters."""
+        return CounterBatch in self._collector.session.carries
+
     def wants(self, batch: Batch) -> bool:
         """Tell whether a batch is for this collector, up or down; others are not to be offered."""
         return self._collector.session.takes(batch)

@@ -47,14 +47,16 @@ class Pipeline:
         self._poller.stop(max(0.0, deadline - time.monotonic()))
 
     def add(self, lane: Lane, interval: float) -> None:
-        """Serve a lane: poll for it now and every ``interval`` seconds at least."""
+        """Serve a lane; one with counters is polled for now and every ``interval`` seconds."""
         self._egress.wake((lane,))  # one that is down has something to do already
-        self._poller.add(lane, interval)
+        if lane.is_polled:
+            self._poller.add(lane, interval)
         self.exchange.add(lane)
 
     def change(self, lane: Lane, interval: float) -> None:
         """Poll for a lane at another interval; other settings of it may have changed too."""
-        self._poller.change(lane, interval)
+        if lane.is_polled:
+            self._poller.change(lane, interval)
         self._egress.wake((lane,))
 
     def retry(self, lane: Lane, now: Instant) -> None:
@@ -65,7 +67,8 @@ class Pipeline:
     def remove(self, lane: Lane) -> None:
         """Serve a lane no more."""
         self.exchange.remove(lane)
-        self._poller.remove(lane)
+        if lane.is_polled:
+            self._poller.remove(lane)
         self._egress.forget(lane)
 
     def recovered(self, lane: Lane) -> None:

@@ -124,8 +124,7 @@ class Poller:
             return
         self._note_success(batch)
         for lane in lanes:
-            if lane.wants(batch):
-                lane.offer(batch)
+            lane.offer(batch)
         self._egress.wake(lanes)
 
     def _retry(self, lanes: list[Lane], due: float) -> None:

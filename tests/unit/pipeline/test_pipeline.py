@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.support.conditions import wait_until
+from tests.support.flows import flow_batch
 from tests.support.interfaces import FakeKernel, FakeLink
 from tests.support.receiver import Receiver, receiver
 from tests.support.sessions import config
@@ -74,6 +75,22 @@ def test_polls_come_within_the_interval(plant: Plant) -> None:
         assert max(gaps) <= 1.05  # a busy machine may hold a thread up
         assert min(gaps) > 0.8
         lane.close()
+
+
+def test_nobody_polls_for_a_collector_without_counters(plant: Plant) -> None:
+    now_ms = time.time_ns() // 10**6
+    with receiver() as peer, receiver() as other:
+        lane = plant.add(peer, "netflow5")
+        plant.pipeline.exchange.publish(flow_batch([{"start_ms": now_ms, "end_ms": now_ms}]))
+        assert len(peer.receive().message.records) == 1
+        plant.pipeline.change(lane, 1)
+        plant.pipeline.recovered(lane)
+        polled = plant.add(other)
+        other.receive()
+        wait_until(lambda: plant.pipeline.polls.polls == 1)
+        for one in (lane, polled):
+            plant.pipeline.remove(one)
+            one.close()
 
 
 def test_one_poll_feeds_all_that_are_due(plant: Plant) -> None:
