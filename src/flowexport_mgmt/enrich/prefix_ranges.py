@@ -82,7 +82,10 @@ def sort(
         The prefixes, and for each the position that it was given at.
     """
     keys = _clear(split(addresses), lengths, version)
-    order = np.lexsort([column for column in (lengths, keys.lo, keys.hi) if column is not None])
+    if keys.lo is None:
+        order = np.argsort(keys.hi << np.uint64(8) | lengths.astype(np.uint64), kind="stable")
+    else:
+        order = np.lexsort((lengths, keys.lo, keys.hi))
     keys, lengths = keys.take(order), lengths[order]
     last = np.ones(len(order), np.bool_)
     last[:-1] = _differ(keys) | (lengths[1:] != lengths[:-1])
@@ -94,7 +97,7 @@ def lay_out(version: Literal[4, 6], prefixes: PrefixColumns) -> Ranges:
     keys, begins, ends = _find_bounds(version, prefixes)
     owners = np.full(len(keys.hi), len(prefixes), np.int64)
     parents = np.full(len(prefixes), len(prefixes), np.int64)
-    for length in np.unique(prefixes.lengths):
+    for length in np.flatnonzero(np.bincount(prefixes.lengths)):
         chosen = np.flatnonzero(prefixes.lengths == length)
         parents[chosen] = owners[begins[chosen]]
         counts = ends[chosen] - begins[chosen]

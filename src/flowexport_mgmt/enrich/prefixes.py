@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
@@ -26,6 +26,9 @@ NO_VALUE: Final = -1
 
 _NO_ENTRY: Final = NO_VALUE << 8
 """An entry is a value and, in its low octet, the prefix length plus one; here there is neither."""
+
+_FEW: Final = 8
+"""Prefixes that are found one by one in less time than together."""
 
 _MOST_CHANGES: Final = 4096
 """Changes beside the table before they are made a part of it."""
@@ -102,7 +105,9 @@ class Prefixes:
         self._added: dict[tuple[int, int], int] = {}
         self._is_added_changed = False
         self.current = Lookup(self.version, self._trie, self._entries, None, np.zeros(0, np.int64))
-        return np.setdiff1d(np.arange(len(lengths)), given)
+        is_beaten = np.ones(len(lengths), np.bool_)
+        is_beaten[given] = False
+        return np.flatnonzero(is_beaten)
 
     def get(self, address: int, length: int) -> int:
         """Give the value of exactly this prefix; NO_VALUE when it is not there."""
@@ -111,10 +116,13 @@ class Prefixes:
             return self._added.get((address, length), NO_VALUE)
         return int(self._own[place])
 
-    def update(self, changes: Iterable[Change]) -> None:
+    def update(self, changes: Sequence[Change]) -> None:
         """Make changes, one after the other; host bits are 0. Readers see them once published."""
-        for address, length, value in changes:
-            place = self._find_place(address, length)
+        if len(changes) > _FEW:
+            places = self._find_places(changes)
+        else:
+            places = [self._find_place(address, length) for address, length, _ in changes]
+        for (address, length, value), place in zip(changes, places, strict=True):
             if place is not None:
                 self._set(place, value)
             elif value == NO_VALUE:
@@ -135,6 +143,21 @@ class Prefixes:
             added, added_entries = self._lay_over()
         self.current = Lookup(self.version, self._trie, self._entries, added, added_entries)
         self._is_added_changed = False
+
+    def _find_places(self, changes: Sequence[Change]) -> list[int | None]:
+        """Find many prefixes in the table: the longest at each address, or one around that."""
+        keys = split(to_column(self.version, [change.address for change in changes]))
+        wanted = np.array([change.length for change in changes])
+        lengths = np.append(self._table.lengths, -1)  # of none, which is in none
+        parents = np.append(self._parents, len(self._table))
+        found = self._trie.find(keys)
+        while (is_longer := lengths[found] > wanted).any():
+            found = np.where(is_longer, parents[found], found)
+        is_there = lengths[found] == wanted
+        return [
+            place if there else None
+            for place, there in zip(found.tolist(), is_there.tolist(), strict=True)
+        ]
 
     def _find_place(self, address: int, length: int) -> int | None:
         """Find a prefix in the table."""

@@ -75,7 +75,7 @@ def test_what_is_found_is_the_longest(data: st.DataObject, version: Version, mos
         changes = [
             Change(*cut(version, *place), value)
             for place, value in data.draw(
-                st.lists(st.tuples(places, st.integers(NO_VALUE, 99)), max_size=12)
+                st.lists(st.tuples(places, st.integers(NO_VALUE, 99)), max_size=24)
             )
         ]
         prefixes.update(changes)
@@ -140,7 +140,7 @@ def test_readers_meet_one_state_or_the_other() -> None:
     reader = threading.Thread(target=read)
     reader.start()
     for value in range(1, 30):
-        prefixes.update(Change(number << 16, 16, value) for number in range(500))
+        prefixes.update([Change(number << 16, 16, value) for number in range(500)])
         prefixes.publish()
     done.set()
     reader.join()
@@ -151,7 +151,7 @@ def test_changes_become_a_part_of_the_table() -> None:
     prefixes = Prefixes(4)
     load(prefixes, {(0, 0): 0})
     count = module._MOST_CHANGES + 1
-    prefixes.update(Change(number << 8, 24, number + 1) for number in range(count))
+    prefixes.update([Change(number << 8, 24, number + 1) for number in range(count)])
     prefixes.publish()
     assert prefixes.current.added is None
     found = prefixes.current.find(to_column(4, [5 << 8, 0xFF000000]))
