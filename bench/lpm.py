@@ -72,7 +72,7 @@ def run(*, quick: bool) -> list[Result]:
 def _measure(library: Any, size: int) -> list[Result]:
     tables = [_make(4, size, BATCH * 5 // 6), _make(6, size // 5, BATCH // 6)]
     prefixes = [Prefixes(table.version) for table in tables]
-    load = _limit(lambda: [_load(*pair) for pair in zip(prefixes, tables, strict=True)], LOAD_S)
+    load = _limit(lambda: _load(prefixes, tables), LOAD_S)
 
     def ours() -> list[NDArray[np.int64]]:
         return [
@@ -119,8 +119,9 @@ def _make(version: Version, size: int, asked: int) -> _Table:
     return _Table(version, addresses, chosen, inside)
 
 
-def _load(prefixes: Prefixes, table: _Table) -> None:
-    prefixes.load(table.addresses, table.lengths, np.arange(len(table.lengths)))
+def _load(prefixes: list[Prefixes], tables: list[_Table]) -> None:
+    for made, table in zip(prefixes, tables, strict=True):
+        made.load(table.addresses, table.lengths, np.arange(len(table.lengths)))
 
 
 def _limit(work: Callable[[], object], seconds: float) -> tuple[Cost, Cost]:
