@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.compiler import build
 from bench.measure import Result, compare
-from flowexport_mgmt.records import Datagrams, FlowBatch
+from flowexport_mgmt.records import Datagrams, FlowBatch, SampleBatch
 from flowexport_mgmt.wire import ipfix, netflow5, netflow9
 from flowexport_mgmt.wire.flows.fields import ExportTime
 from flowexport_mgmt.wire.flows.templates import IPFIX, NETFLOW9
@@ -60,9 +60,10 @@ class _When(ctypes.Structure):
 
 
 @dataclass(frozen=True)
-class _Case:
+class Case:
     """Two functions of the same work: ours, and the reference with the octets that it wrote."""
 
+    batch: FlowBatch | SampleBatch
     ours: Callable[[], Datagrams]
     theirs: Callable[[], int]
     out: ctypes.Array[ctypes.c_char]
@@ -90,14 +91,18 @@ _COMMON: Final = {
     "export_time_s": _TIME.time_s,
     "max_size": _MAX_SIZE,
 }
+_NETFLOW5: Final = "v5"
 _LAYOUTS: Final = {
-    "encode v9 classic": _Layout(9, 4, classic=True),
-    "encode v9 IPv4": _Layout(9, 4),
-    "encode v9 IPv6": _Layout(9, 6),
-    "encode IPFIX classic": _Layout(10, 4, classic=True),
-    "encode IPFIX IPv4": _Layout(10, 4),
-    "encode IPFIX IPv6": _Layout(10, 6),
+    "v9 classic": _Layout(9, 4, classic=True),
+    "v9 IPv4": _Layout(9, 4),
+    "v9 IPv6": _Layout(9, 6),
+    "IPFIX classic": _Layout(10, 4, classic=True),
+    "IPFIX IPv4": _Layout(10, 4),
+    "IPFIX IPv6": _Layout(10, 6),
 }
+
+NAMES: Final = (_NETFLOW5, *_LAYOUTS)
+"""Protocols with their layouts and address families."""
 
 
 def run(*, quick: bool) -> list[Result]:
@@ -105,20 +110,28 @@ def run(*, quick: bool) -> list[Result]:
     sizes = SIZES[-1:] if quick else SIZES
     with tempfile.TemporaryDirectory() as folder:
         library = build("flows", Path(folder))
-    results = [_measure("encode v5", _netflow5(library, size), size) for size in sizes]
-    for name, layout in _LAYOUTS.items():
-        results += [_measure(name, _sets(library, layout, size), size) for size in sizes]
-    return results
+    return [
+        _measure(f"encode {name}", make_case(library, name, size), size)
+        for name in NAMES
+        for size in sizes
+    ]
 
 
-def _measure(name: str, case: _Case, size: int) -> Result:
+def make_case(library: Any, name: str, size: int) -> Case:
+    """Make the case of that name, one of NAMES, with so many flows."""
+    if name == _NETFLOW5:
+        return _netflow5(library, size)
+    return _sets(library, _LAYOUTS[name], size)
+
+
+def _measure(name: str, case: Case, size: int) -> Result:
     ours, length = case.ours(), case.theirs()
     if bytes(ours.buffer) != case.out.raw[:length]:
         raise AssertionError(f"{name}: the bytes differ from the reference's")
     return Result(name, size, "C", *compare(case.ours, case.theirs), target=TARGET)
 
 
-def _netflow5(library: Any, size: int) -> _Case:
+def _netflow5(library: Any, size: int) -> Case:
     batch, columns, out = _prepare(4, size)
     seconds, nanoseconds = divmod(_TIME.time_ns, 10**9)
     numbers = (ctypes.c_uint32(seconds), ctypes.c_uint32(nanoseconds))
@@ -130,10 +143,10 @@ def _netflow5(library: Any, size: int) -> _Case:
     def ours() -> Datagrams:
         return netflow5.encode_flows(batch, time=_TIME, engine=1, sequence=0, max_size=_MAX_SIZE)[0]
 
-    return _Case(ours, theirs, out)
+    return Case(batch, ours, theirs, out)
 
 
-def _sets(library: Any, layout: _Layout, size: int) -> _Case:
+def _sets(library: Any, layout: _Layout, size: int) -> Case:
     batch, columns, out = _prepare(layout.version, size)
     template = _template(layout, batch)
     numbers = (
@@ -149,7 +162,7 @@ def _sets(library: Any, layout: _Layout, size: int) -> _Case:
         size_ = (ctypes.c_size_t(size), ctypes.byref(_WHEN))
         return int(library.sets(columns, *size_, *numbers, out))
 
-    return _Case(lambda: layout.encode(batch), theirs, out)
+    return Case(batch, lambda: layout.encode(batch), theirs, out)
 
 
 def _template(layout: _Layout, batch: FlowBatch) -> Template:

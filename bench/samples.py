@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from bench.compiler import build
+from bench.flows import Case
 from bench.measure import Result, compare
 from flowexport_mgmt.records import Datagrams, Route, SampleBatch
 from flowexport_mgmt.wire import sflow5
@@ -48,6 +49,10 @@ _COLUMNS: Final = (
 )  # fmt: skip - in the order of the reference's struct
 
 
+NAMES: Final = {"sFlow samples": False, "sFlow enriched": True}
+"""Cases, and whether their packets are enriched."""
+
+
 class _Route(ctypes.Structure):
     _fields_ = (
         ("next_hop", ctypes.c_uint32),
@@ -65,13 +70,22 @@ def run(*, quick: bool) -> list[Result]:
     sizes = SIZES[-1:] if quick else SIZES
     with tempfile.TemporaryDirectory() as folder:
         library = build("samples", Path(folder))
-    results = []
-    for name, enriched in (("encode sFlow samples", False), ("encode sFlow enriched", True)):
-        results += [_measure(library, name, size, enriched=enriched) for size in sizes]
-    return results
+    return [
+        _measure(f"encode {name}", make_case(library, size, enriched=enriched), size)
+        for name, enriched in NAMES.items()
+        for size in sizes
+    ]
 
 
-def _measure(library: Any, name: str, size: int, *, enriched: bool) -> Result:
+def _measure(name: str, case: Case, size: int) -> Result:
+    length = case.theirs()
+    if bytes(case.ours().buffer) != case.out.raw[:length]:
+        raise AssertionError(f"{name}: the bytes differ from the reference's")
+    return Result(name, size, "C", *compare(case.ours, case.theirs), target=TARGET)
+
+
+def make_case(library: Any, size: int, *, enriched: bool) -> Case:
+    """Make a case of so many packets; enriched ones have VLAN, route and AS path."""
     batch, routes = _make_batch(size, enriched=enriched)
     sequences = sflow5.SampleSequences().assign(batch)
     known: dict[str, Any] = {**dict(batch.columns()), "buffer": batch.buffer, "sequence": sequences}
@@ -95,10 +109,7 @@ def _measure(library: Any, name: str, size: int, *, enriched: bool) -> Result:
             max_size=_MAX_SIZE,
         )
 
-    length = theirs()
-    if bytes(ours().buffer) != out.raw[:length]:
-        raise AssertionError(f"{name}: the bytes differ from the reference's")
-    return Result(name, size, "C", *compare(ours, theirs), target=TARGET)
+    return Case(batch, ours, theirs, out)
 
 
 def _make_batch(size: int, *, enriched: bool) -> tuple[SampleBatch, ctypes.Array[_Route]]:

@@ -16,11 +16,13 @@ class Layout:
     """The batch that is being sent, in as many bursts as it takes.
 
     ``view`` is its buffer; datagram ``i`` begins at ``offsets[i]`` and ends at ``offsets[i + 1]``.
-    ``version`` changes with the batch.
+    ``version`` changes with the batch. ``is_even`` tells that all datagrams are of one size, but
+    for the last, which may be shorter: so are most batches.
     """
 
     view: memoryview
     offsets: tuple[int, ...]
+    is_even: bool
 
     def __init__(self) -> None:
         self.version = 0
@@ -37,17 +39,14 @@ class Layout:
 
     def run_end(self, begin: int, end: int) -> int:
         """Find where a run of equal datagrams ends; the last of a run may be shorter."""
+        if self.is_even:
+            return end
         offsets = self.offsets
-        first = offsets[begin]
-        size = offsets[begin + 1] - first
-        # Nearly always all but the last are alike, which two comparisons tell.
-        if offsets[begin:end] == tuple(range(first, first + size * (end - begin), size)):
-            stop = end - 1
-        else:
-            stop = begin + 1
-            while offsets[stop + 1] - offsets[stop] == size:
-                stop += 1
-        if stop == begin or offsets[stop + 1] - offsets[stop] <= size:
+        size = offsets[begin + 1] - offsets[begin]
+        stop = begin + 1
+        while stop < end and offsets[stop + 1] - offsets[stop] == size:
+            stop += 1
+        if stop < end and offsets[stop + 1] - offsets[stop] < size:
             stop += 1
         return stop
 
@@ -62,3 +61,12 @@ class Layout:
         self.version += 1
         self.view = memoryview(datagrams.buffer)
         self.offsets = datagrams.offsets
+        self.is_even = _are_even(datagrams.offsets)
+
+
+def _are_even(offsets: tuple[int, ...]) -> bool:
+    if len(offsets) < 2:
+        return True
+    first, size = offsets[0], offsets[1] - offsets[0]
+    alike = tuple(range(first, first + size * (len(offsets) - 1), size))
+    return offsets[:-1] == alike and offsets[-1] - offsets[-2] <= size

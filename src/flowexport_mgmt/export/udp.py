@@ -21,12 +21,17 @@ LADDER: Final[Sequence[Rung]] = (GsoMethod, MmsgMethod, SendMethod)
 """The ways to send, the fastest first; the last one always works."""
 
 
+_FEW: Final = 3
+"""Datagrams that are too few for a choice to matter."""
+
+
 class UdpSender:
     """Sends over a connected socket, which it owns.
 
     A way that the path does not allow is given up for the next one, which sends what the former
-    did not, for as long as the socket lives or until it is configured anew. ``is_current`` tells
-    whether the network that the socket was opened in is still there.
+    did not, for as long as the socket lives or until it is configured anew. Datagrams of unequal
+    sizes, of which GSO makes no runs, go by sendmmsg in any case. ``is_current`` tells whether the
+    network that the socket was opened in is still there.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class UdpSender:
         self._ladder = ladder
         self._rung = 0
         self._method = ladder[0](link, self._layout)
+        self._unequal: Method | None = None
 
     @property
     def local_address(self) -> IpAddress:
@@ -98,29 +104,37 @@ class UdpSender:
         sent = Sent()
         position, retried = begin, -1
         while position < end:
+            method = self._choose(position, end)
             try:
-                accepted = self._method.send(position, end)
-                if accepted < end - position:
-                    self._note_interruption(position, end, accepted, sent)
+                accepted = method.send(position, end)
                 position += accepted
+                if position < end and position < method.reach(position - accepted, end):
+                    self._take_reports(sent)  # what else ended the call shows at the next
             except BlockingIOError:
                 break
             except OSError as error:
                 if position != retried and self._take_reports(sent):
                     retried = position
-                elif self._step_down(error, sent):
+                elif self._step_down(method, error, sent):
                     retried = -1
                 else:
-                    position = self._reject(error, position, end, sent)
+                    position = self._reject(method, error, position, end, sent)
         sent.handled = position - begin
         if position + 1 == len(datagrams.offsets):
             self._layout.clear()
         return sent
 
-    def _note_interruption(self, begin: int, end: int, accepted: int, sent: Sent) -> None:
-        """Count the report that ended a call early; any other reason shows at the next call."""
-        if begin + accepted < self._method.reach(begin, end):
-            self._take_reports(sent)
+    def _choose(self, begin: int, end: int) -> Method:
+        """Choose the way to send the first datagrams: in runs, if the first two are alike."""
+        if self._layout.is_even or self._rung or end - begin < _FEW or len(self._ladder) == 1:
+            return self._method
+        first, second, third = self._layout.offsets[begin : begin + 3]
+        if second - first == third - second:
+            return self._method
+        if self._unequal is None:
+            self._unequal = self._ladder[1](self._socket, self._layout)
+        self._method.stop()
+        return self._unequal
 
     def _take_reports(self, sent: Sent) -> bool:
         """Count what the network reported, and tell whether it reported anything."""
@@ -130,22 +144,23 @@ class UdpSender:
         sent.reported |= bool(reports)
         return bool(reports)
 
-    def _step_down(self, error: OSError, sent: Sent) -> bool:
+    def _step_down(self, method: Method, error: OSError, sent: Sent) -> bool:
         """Give up a way that is closed; tell whether another one is tried now."""
-        if error.errno not in self._method.unavailable or self._rung + 1 == len(self._ladder):
+        rung = self._rung + 1 if method is self._method else 2
+        if error.errno not in method.unavailable or rung >= len(self._ladder):
             return False
-        sent.fallbacks.append(f"{self._method.name}: {failure_of(error).text}")
-        self._method.stop()
-        self._climb(self._rung + 1)
+        sent.fallbacks.append(f"{method.name}: {failure_of(error).text}")
+        method.stop()
+        self._climb(rung)
         return True
 
     def _climb(self, rung: int) -> None:
         self._rung = rung
         self._method = self._ladder[rung](self._socket, self._layout)
 
-    def _reject(self, error: OSError, begin: int, end: int, sent: Sent) -> int:
+    def _reject(self, method: Method, error: OSError, begin: int, end: int, sent: Sent) -> int:
         """Count what failed for good; tell where to go on."""
-        stop = self._method.reach(begin, end) if self._method.is_atomic else begin + 1
+        stop = method.reach(begin, end) if method.is_atomic else begin + 1
         sent.rejected += range(begin, stop)
         sent.fail(failure_of(error), stop - begin)
         return stop

@@ -103,6 +103,39 @@ def test_every_report_is_counted(rung: Rung) -> None:
     sender.close()
 
 
+def test_datagrams_of_unequal_sizes_take_few_calls_and_are_not_cut(peer: socket.socket) -> None:
+    sender, calls = sender_to(peer, GsoMethod, _Counted, SendMethod), _Counted.calls
+    short, unequal = numbered([60] * 16), numbered(range(600, 664, 4))
+    for datagrams in (short, unequal, short, unequal):
+        sent = sender.send(datagrams, 0, 16)
+        assert (sent.handled, sent.rejected, sent.failures, sent.fallbacks) == (16, [], {}, [])
+        assert receive_all(peer) == list(map(bytes, datagrams))
+    assert _Counted.calls == calls + 2
+    assert sender.method == "gso"
+    sender.close()
+
+
+class _Counted(MmsgMethod):
+    """sendmmsg, with its calls counted."""
+
+    calls = 0
+
+    def send(self, begin: int, end: int) -> int:
+        type(self).calls += 1
+        return super().send(begin, end)
+
+
+def test_a_system_without_sendmmsg_sends_unequal_sizes_one_by_one(peer: socket.socket) -> None:
+    sender = sender_to(peer, GsoMethod, _Closed(errno.ENOSYS, 0), SendMethod)
+    datagrams = numbered(range(600, 664, 4))
+    sent = sender.send(datagrams, 0, 16)
+    assert (sent.handled, sent.rejected, sent.failures) == (16, [], {})
+    assert sent.fallbacks == ["enosys: Function not implemented (ENOSYS)"]
+    assert receive_all(peer) == list(map(bytes, datagrams))
+    assert sender.method == "send"
+    sender.close()
+
+
 def test_what_is_too_long_fails_alone(peer: socket.socket) -> None:
     sender = sender_to(peer)
     sent = sender.send(batch(b"a", bytes(65_536), b"b"), 0, 3)
