@@ -94,7 +94,8 @@ FIELDS = "%sa,%sp,%da,%dp,%pr,%byt,%pkt,%in,%out,%sas,%das,%smk,%dmk,%nh,%nhb,%t
 
 @pytest.mark.parametrize("protocol", ["netflow9", "ipfix"])
 def test_nfdump_reads_the_fields(protocol: str, space: Namespace, tmp_path: Path) -> None:
-    batch = FlowBatch(version=4, **{name: np.array([value]) for name, value in FLOW.items()})
+    columns: dict[str, Any] = {name: np.array([value]) for name, value in FLOW.items()}
+    batch = FlowBatch(version=4, **columns)
     with collecting("nfcapd", space, tmp_path) as collector:
         collector.send(encode(protocol, batch))
         assert collector.totals().flows == 1

@@ -9,6 +9,7 @@ from typing import Any, Final
 from tests.support.flows import flow_batch, sample_batch
 
 from flowexport_mgmt.records import Datagrams
+from flowexport_mgmt.records.flows import Ignored
 from flowexport_mgmt.records.hosts import HostCounters
 from flowexport_mgmt.records.samples import Route
 from flowexport_mgmt.wire import ipfix, netflow5, netflow9, sflow5
@@ -245,26 +246,31 @@ def _options(source: Mapping[str, Any]) -> list[Any]:
     domain = source["domain"]
     statistics = ExporterStatistics(messages=42, records=4242, octets=2**40)
     losses = Losses(flows=5, packets=60, octets=7000, first_ms=_TIME_MS - 8, last_ms=_TIME_MS - 1)
+    ignored = Ignored(3, _TIME_MS - 9, _TIME_MS - 2)
     samplers = [Sampler(1, 1), Sampler(2, 1000)]
     if source["protocol"] == "netflow9":
         return [
             options9.SAMPLING,
             options9.SAMPLERS,
             options9.STATISTICS,
+            options9.IGNORED,
             options9.LOSSES,
             options9.encode_sampling(1000, domain=domain),
             *options9.encode_samplers(samplers, domain=domain),
             options9.encode_statistics(statistics, domain=domain),
+            options9.encode_ignored(ignored, domain=domain),
             options9.encode_losses(losses, domain=domain),
         ]
     return [
         options10.SAMPLING,
         options10.SYSTEMATIC_SAMPLING,
         options10.MESSAGE_STATISTICS,
+        options10.METERING_RELIABILITY,
         options10.EXPORTING_RELIABILITY,
         *options10.encode_sampling(samplers, domain=domain),
         *options10.encode_sampling(samplers, domain=domain, systematic=True),
         options10.encode_message_statistics(statistics, domain=domain),
+        options10.encode_ignored(ignored, process_id=98),
         options10.encode_losses(losses, process_id=99),
     ]
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from flowexport_mgmt.export.instant import Instant
 from flowexport_mgmt.records import CounterBatch, Datagrams, FlowBatch
+from flowexport_mgmt.records.flows import Ignored
 from flowexport_mgmt.wire import ipfix, netflow9
 from flowexport_mgmt.wire.flows.templates import IPFIX, NETFLOW9, FlowTemplates
 from flowexport_mgmt.wire.ipfix import options as ipfix_options
@@ -20,7 +21,8 @@ from flowexport_mgmt.wire.options import ALL_PACKETS, ExporterStatistics, Losses
 from flowexport_mgmt.wire.templates import DataSet, Template
 
 PROCESS_ID: Final = 1
-"""The exporting process of a session: each collector has one of its own."""
+"""The exporting process of a session, of which each collector has one of its own, and the metering
+process of sampled packets."""
 
 Sets = list[Template | DataSet]
 
@@ -68,6 +70,10 @@ class Format(ABC):
     @abstractmethod
     def describe_export(self, exported: ExporterStatistics) -> Sets:
         """Lay out what the domain sent before this message, behind the template."""
+
+    @abstractmethod
+    def describe_ignored(self, ignored: Ignored) -> Sets:
+        """Lay out what sampling lost, behind the template."""
 
     @abstractmethod
     def describe_losses(self, losses: Losses) -> Sets:
@@ -150,6 +156,11 @@ class Netflow9(Format):
         data = netflow9_options.encode_statistics(exported, domain=self.domain)
         return [netflow9_options.STATISTICS, data]
 
+    def describe_ignored(self, ignored: Ignored) -> Sets:
+        """Lay out what sampling lost, for collectors that know IPFIX's elements."""
+        data = netflow9_options.encode_ignored(ignored, domain=self.domain)
+        return [netflow9_options.IGNORED, data]
+
     def describe_losses(self, losses: Losses) -> Sets:
         """Lay out what was not sent, for collectors that know IPFIX's elements."""
         data = netflow9_options.encode_losses(losses, domain=self.domain)
@@ -205,6 +216,11 @@ class Ipfix(Format):
         """Lay out what the domain sent before this message."""
         data = ipfix_options.encode_message_statistics(exported, domain=self.domain)
         return [ipfix_options.MESSAGE_STATISTICS, data]
+
+    def describe_ignored(self, ignored: Ignored) -> Sets:
+        """Lay out what sampling lost."""
+        data = ipfix_options.encode_ignored(ignored, process_id=PROCESS_ID)
+        return [ipfix_options.METERING_RELIABILITY, data]
 
     def describe_losses(self, losses: Losses) -> Sets:
         """Lay out what was not sent."""

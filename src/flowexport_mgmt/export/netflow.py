@@ -21,6 +21,7 @@ from flowexport_mgmt.model.flow_export import (
     Transport,
 )
 from flowexport_mgmt.records import Batch, CounterBatch, FlowBatch
+from flowexport_mgmt.records.flows import Ignored
 from flowexport_mgmt.wire.deltas import counter_deltas
 from flowexport_mgmt.wire.flows.fields import ExportTime
 from flowexport_mgmt.wire.options import ALL_PACKETS, Losses, Sampler
@@ -44,6 +45,7 @@ class TemplateSession(Session):
         self._baseline: CounterBatch | None = None
         self._latest: CounterBatch | None = None
         self._losses = Losses()
+        self._ignored: Ignored | None = None
 
     @property
     def sequence(self) -> int:
@@ -151,6 +153,7 @@ class TemplateSession(Session):
         if batch.is_sampled:
             domain = self._sampled
             batch, samplers = domain.form.name_samplers(batch)
+            self._ignored = batch.ignored
         classic, biflow = _layouts(self._config)
         layout, rows = domain.form.flows.choose(batch, classic=classic, biflow=biflow)
         domain.begun = True
@@ -174,6 +177,8 @@ class TemplateSession(Session):
         sets += domain.form.describe_export(domain.exported)
         if domain is self._main:
             sets += domain.form.describe_losses(self._losses)
+        elif self._ignored is not None:
+            sets += domain.form.describe_ignored(self._ignored)
         domain.clock.note_sent(now.monotonic)
         return self._compose(domain, Content.TEMPLATES, sets, now)
 

@@ -8,7 +8,9 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from flowexport_mgmt.pipeline.ignored import IgnoredPackets
 from flowexport_mgmt.records import FlowBatch, SampleBatch
+from flowexport_mgmt.records.flows import Ignored
 from flowexport_mgmt.records.samples import LOCAL_INTERFACE
 from flowexport_mgmt.wire.packets import PacketColumns, dissect
 
@@ -67,6 +69,7 @@ class FlowCache:
         self.evictions = 0
         self.skipped = 0
         """Sampled packets that are of no flow."""
+        self._ignored = IgnoredPackets()
         self._active_ms = np.uint64(active_s * 1000)
         self._inactive_ms = np.uint64(inactive_s * 1000)
         self._seed = np.uint64(seed)
@@ -83,6 +86,7 @@ class FlowCache:
         """Add packets to their flows; give the records of flows that had to make room."""
         records = []
         packets = 0
+        self._ignored.take(batch)
         for found in dissect(batch):
             packets += len(found.rows)
             rows = _make_rows(batch, found)
@@ -159,7 +163,7 @@ class FlowCache:
         self._places = np.delete(self._places, at)
         self._free = np.concatenate((self._free, places))
         self.records += len(at)
-        return list(_make_batches(self._flows[places], reasons))
+        return list(_make_batches(self._flows[places], reasons, self._ignored.total))
 
 
 def _make_rows(batch: SampleBatch, packets: PacketColumns) -> Rows:
@@ -204,7 +208,7 @@ def _sum_up(keys: U8, rows: Rows) -> tuple[U8, Rows]:
     return keys[first], sums
 
 
-def _make_batches(flows: Rows, reasons: NDArray[np.uint8]) -> Iterator[FlowBatch]:
+def _make_batches(flows: Rows, reasons: NDArray[np.uint8], ignored: Ignored) -> Iterator[FlowBatch]:
     versions: tuple[Literal[4, 6], ...] = (4, 6)
     for version in versions:
         chosen = flows["version"] == version
@@ -219,4 +223,4 @@ def _make_batches(flows: Rows, reasons: NDArray[np.uint8]) -> Iterator[FlowBatch
         for name in _ADDRESSES:
             low = rows[name][:, 1].astype(np.uint32)
             columns[name] = low if version == 4 else np.ascontiguousarray(rows[name])
-        yield FlowBatch(version=version, end_reason=reasons[chosen], **columns)
+        yield FlowBatch(version=version, end_reason=reasons[chosen], ignored=ignored, **columns)

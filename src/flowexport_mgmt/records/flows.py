@@ -38,6 +38,19 @@ _ICMP_ANSWERS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """Packets that were sampled and lost before any flow was made of them.
+
+    The two times, Unix milliseconds, are when the first and the last of them were missed; 0 when
+    none was.
+    """
+
+    packets: int = 0
+    first_ms: int = 0
+    last_ms: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowBatch:
     """One record per tracked flow and direction, all of one address family.
@@ -97,6 +110,8 @@ class FlowBatch:
     """Of biflows, the next hop of the other direction."""
     sampler: U4 | None = None
     sampling_rate: U4 | None = None
+    ignored: Ignored | None = None
+    """What sampling lost so far, over all samplers."""
 
     def __len__(self) -> int:
         """Count the rows."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from flowexport_mgmt.export.netflow5 import Netflow5Session
 from flowexport_mgmt.export.output import Content, Output
 from flowexport_mgmt.model.flow_export import RecordFormat, SamplingOptionsFormat
 from flowexport_mgmt.records import FlowBatch
+from flowexport_mgmt.records.flows import Ignored
 from flowexport_mgmt.wire.messages import Message, Record, Value
 
 CLASSIC, EXTENDED = RecordFormat.CLASSIC, RecordFormat.EXTENDED
@@ -369,3 +371,15 @@ def test_ipfix_says_when_flows_were_lost() -> None:
     names = ("observationTimeMilliseconds", "observationTimeMilliseconds#2")
     told = life.told(lambda messages: options(messages, *names))
     assert told == (at(5).unix_ns // 10**6, at(9).unix_ns // 10**6)
+
+
+@PROTOCOLS
+def test_what_sampling_lost_is_told_in_the_domain_of_sampled_packets(protocol: str) -> None:
+    session, reader = session_of(protocol, template_refresh=30, observation_domain=7), Reader()
+    told = []
+    for second, packets in ((0, 0), (10, 5), (40, 9)):
+        batch = replace(sampled((3, 100)), ignored=Ignored(packets, 1, 2))
+        messages = reader.read(session.encode(batch, at(second)))
+        told += options(messages, "ignoredPacketTotalCount")
+        assert {message.domain for message in messages} == {8}
+    assert told == [(0,), (9,)]

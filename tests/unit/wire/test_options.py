@@ -8,6 +8,7 @@ import pytest
 from tests.support.wire import NOW_NS, decode, fault_codes, round_trip
 
 from flowexport_mgmt.records import Datagrams
+from flowexport_mgmt.records.flows import Ignored
 from flowexport_mgmt.wire import ipfix, netflow9
 from flowexport_mgmt.wire.ipfix import options as options10
 from flowexport_mgmt.wire.messages import Value
@@ -100,11 +101,13 @@ def test_each_sampler_has_a_set_of_its_own() -> None:
 
 
 def test_ipfix_statistics_have_templates_each_with_its_scope() -> None:
-    exported, unsent = fields(
+    exported, ignored, unsent = fields(
         send10(
             options10.MESSAGE_STATISTICS,
+            options10.METERING_RELIABILITY,
             options10.EXPORTING_RELIABILITY,
             options10.encode_message_statistics(STATISTICS, domain=7),
+            options10.encode_ignored(Ignored(4, 5, 6), process_id=98),
             options10.encode_losses(LOSSES, process_id=99),
         )
     )
@@ -113,6 +116,12 @@ def test_ipfix_statistics_have_templates_each_with_its_scope() -> None:
         "exportedMessageTotalCount": 1,
         "exportedFlowRecordTotalCount": 2,
         "exportedOctetTotalCount": 2**40,
+    }
+    assert ignored == {
+        "meteringProcessId": 98,
+        "ignoredPacketTotalCount": 4,
+        "observationTimeMilliseconds": 5,
+        "observationTimeMilliseconds#2": 6,
     }
     assert unsent == {
         "exportingProcessId": 99,
@@ -125,11 +134,13 @@ def test_ipfix_statistics_have_templates_each_with_its_scope() -> None:
 
 
 def test_v9_statistics_have_no_scope_but_the_system() -> None:
-    exported, unsent = fields(
+    exported, ignored, unsent = fields(
         send9(
             options9.STATISTICS,
+            options9.IGNORED,
             options9.LOSSES,
             options9.encode_statistics(STATISTICS, domain=7),
+            options9.encode_ignored(Ignored(4), domain=7),
             options9.encode_losses(LOSSES, domain=7),
         )
     )
@@ -139,6 +150,7 @@ def test_v9_statistics_have_no_scope_but_the_system() -> None:
         "exportedFlowRecordTotalCount": 2,
         "exportedOctetTotalCount": 2**40,
     }
+    assert ignored == {"scopeSystem": 7, "ignoredPacketTotalCount": 4}
     assert unsent == {
         "scopeSystem": 7,
         "notSentFlowTotalCount": 8,
@@ -162,6 +174,7 @@ def test_no_two_templates_of_a_session_share_an_id() -> None:
         options10.SAMPLING,
         options10.SYSTEMATIC_SAMPLING,
         options10.MESSAGE_STATISTICS,
+        options10.METERING_RELIABILITY,
         options10.EXPORTING_RELIABILITY,
     ]
     every9 = [
@@ -170,10 +183,11 @@ def test_no_two_templates_of_a_session_share_an_id() -> None:
         options9.SAMPLING,
         options9.SAMPLERS,
         options9.STATISTICS,
+        options9.IGNORED,
         options9.LOSSES,
     ]
     for datagrams in (send10(*every10), send9(*every9)):
-        assert sum(datagrams.templates) == 6
+        assert sum(datagrams.templates) == 7
         assert fault_codes(decode(datagrams)) == []
-    assert [template.id for template in every10] == [257, 513, 512, 517, 514, 516]
-    assert [template.id for template in every9] == [257, 513, 512, 517, 514, 516]
+    assert [template.id for template in every10] == [257, 513, 512, 517, 514, 515, 516]
+    assert [template.id for template in every9] == [257, 513, 512, 517, 514, 515, 516]

@@ -62,7 +62,9 @@ def make_batches(grown: Sequence[Grown], now_ns: int) -> Iterator[FlowBatch]:
 def _batch(
     version: Any, columns: dict[str, NDArray[Any]], rows: NDArray[np.bool_], without: Sequence[str]
 ) -> FlowBatch:
-    chosen = {name: column[rows] for name, column in columns.items() if name not in without}
+    chosen: dict[str, Any] = {
+        name: column[rows] for name, column in columns.items() if name not in without
+    }
     if not chosen["vrf"].any():
         del chosen["vrf"]
     return FlowBatch(version=version, **chosen)

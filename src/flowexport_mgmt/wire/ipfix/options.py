@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from flowexport_mgmt.records.flows import Ignored
 from flowexport_mgmt.wire.options import ExporterStatistics, Losses, Sampler
 from flowexport_mgmt.wire.templates import DataSet, Field, Template, template
 
@@ -35,6 +36,10 @@ def _with_times(id_: int, scope: int, *elements: int) -> Template:
     times = (Field(_TIME, 8), Field(_TIME, 8))
     return Template(id_, (*base.columns, "first", "last"), (*base.fields, *times), base.scopes)
 
+
+# ignoredOctetTotalCount has no place in it: nobody knows the length of a packet that was lost.
+METERING_RELIABILITY: Final = _with_times(515, 143, 164)
+"""What was not metered (RFC 7011, section 4.2), of scope meteringProcessId."""
 
 EXPORTING_RELIABILITY: Final = _with_times(516, 144, 166, 167, 168)
 """What was not sent (RFC 7011, section 4.3), of scope exportingProcessId."""
@@ -75,3 +80,10 @@ def encode_losses(losses: Losses, *, process_id: int) -> DataSet:
     layout = EXPORTING_RELIABILITY
     counts = (losses.flows, losses.packets, losses.octets, losses.first_ms, losses.last_ms)
     return DataSet(layout, np.array([(process_id, *counts)], layout.dtype))
+
+
+def encode_ignored(ignored: Ignored, *, process_id: int) -> DataSet:
+    """Lay out what a metering process did not see (RFC 7011, section 4.2)."""
+    layout = METERING_RELIABILITY
+    record = (process_id, ignored.packets, ignored.first_ms, ignored.last_ms)
+    return DataSet(layout, np.array([record], layout.dtype))

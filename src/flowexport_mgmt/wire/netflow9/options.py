@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from flowexport_mgmt.records.flows import Ignored
 from flowexport_mgmt.wire.options import ExporterStatistics, Losses, Sampler
 from flowexport_mgmt.wire.templates import DataSet, Field, template
 
@@ -25,6 +26,9 @@ SAMPLERS: Final = template(517, (48, 1), (49, 1), (50, 4), (34, 4), scopes=(_SYS
 
 STATISTICS: Final = template(514, (41, 8), (42, 8), (40, 8), scopes=(_SYSTEM,))
 """What was exported."""
+
+IGNORED: Final = template(515, (164, 8), scopes=(_SYSTEM,))
+"""Packets that were not metered: a field that only IPFIX has a definition of."""
 
 LOSSES: Final = template(516, (166, 8), (167, 8), (168, 8), scopes=(_SYSTEM,))
 """What was not sent: fields that only IPFIX has a definition of."""
@@ -48,6 +52,11 @@ def encode_statistics(statistics: ExporterStatistics, *, domain: int) -> DataSet
     """Lay out what was exported."""
     record = (domain, statistics.messages, statistics.records, statistics.octets)
     return DataSet(STATISTICS, np.array([record], STATISTICS.dtype))
+
+
+def encode_ignored(ignored: Ignored, *, domain: int) -> DataSet:
+    """Lay out what was not metered."""
+    return DataSet(IGNORED, np.array([(domain, ignored.packets)], IGNORED.dtype))
 
 
 def encode_losses(losses: Losses, *, domain: int) -> DataSet:
