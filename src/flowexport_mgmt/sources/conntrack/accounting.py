@@ -94,21 +94,14 @@ class Accounting:
         bounds = [0, *np.searchsorted(growth.rows, ends).tolist()]
         selected = []
         for entries, end, first, last in zip(groups, ends, bounds, bounds[1:], strict=False):
-            grew = entries.select(growth.rows[first:last] - (end - len(entries)))
-            wanted = self._is_wanted(grew)
-            selected.append(
-                Grown(
-                    grew.select(wanted),
-                    growth.counters[first:last][wanted],
-                    growth.since[first:last][wanted],
-                )
-            )
+            grew, counters, since = entries, growth.counters[first:last], growth.since[first:last]
+            if len(counters) < len(entries):
+                grew = entries.select(growth.rows[first:last] - (end - len(entries)))
+            if self.zones:
+                wanted = np.isin(grew.zones(), list(self.zones))
+                grew, counters, since = grew.select(wanted), counters[wanted], since[wanted]
+            selected.append(Grown(grew, counters, since))
         return selected
-
-    def _is_wanted(self, entries: Entries) -> NDArray[np.bool_]:
-        if not self.zones:
-            return np.ones(len(entries), np.bool_)
-        return np.isin(entries.zones(), list(self.zones))
 
 
 def _count_records(batch: FlowBatch) -> int:

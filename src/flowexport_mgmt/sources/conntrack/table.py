@@ -89,8 +89,8 @@ class FlowTable:
         batch.join_repeats()
         for part in (self._main, self._recent):
             batch.take(part)
-        fresh = batch.insert(since, ~known, flags=SEEN)
-        self._add(fresh)
+        batch.begin(since, ~known)
+        self._add(batch.unknown(since, SEEN))
         return batch.growth()
 
     def remove(
@@ -103,8 +103,9 @@ class FlowTable:
         batch = _Batch(keys, counters)
         for part in (self._main, self._recent):
             self._gone += batch.end(part)
-        fresh = batch.insert(since, ~known, flags=GONE)
+        batch.begin(since, ~known)
         if self._dumping:
+            fresh = batch.unknown(since, GONE)
             self._gone += len(fresh)
             self._add(fresh)
         return batch.growth()
@@ -202,15 +203,21 @@ class _Batch:
         self._note(rows, grown, known[:, STATE] >> SINCE_SHIFT)
         return int((~again).sum())
 
-    def insert(self, since: int, new: NDArray[np.bool_], flags: np.uint64) -> Segment:
-        """Make a segment of the flows that nobody knows; ``new`` ones grew from nothing."""
-        left, counters = self._left, self._counters[self._left]
-        state = np.uint64(since) << SINCE_SHIFT
-        self._note(left, counters * new[left, None], np.full(len(left), since, np.uint64))
-        first = np.ones(len(left), np.bool_)
+    def begin(self, since: int, new: NDArray[np.bool_]) -> None:
+        """Let flows that nobody knows begin; ``new`` ones grew from nothing."""
+        left = self._left
+        counters = self._counters.take(left, axis=0)
+        if not new.all():
+            counters *= new[left, None]
+        self._note(left, counters, np.full(len(left), since, np.uint64))
+
+    def unknown(self, since: int, flag: np.uint64) -> Segment:
+        """Make a segment of the flows that nobody knows, with their counters as they are."""
+        first = np.ones(len(self._left), np.bool_)
         first[1:] = self._keys[1:] != self._keys[:-1]
-        rows = np.empty((len(left), STATE + 1), np.uint64)
-        rows[:, COUNTERS], rows[:, STATE] = counters, state | flags
+        rows = np.empty((len(first), STATE + 1), np.uint64)
+        rows[:, COUNTERS] = self._counters.take(self._left, axis=0)
+        rows[:, STATE] = np.uint64(since) << SINCE_SHIFT | flag
         return Segment(self._keys[first], rows[first])
 
     def growth(self) -> Growth:

@@ -49,9 +49,12 @@ class Decoder:
             DecodeError: a message breaks the rules; ``offset`` counts from the message's begin.
         """
         found: list[Entries] = []
-        for length in np.unique(lengths).tolist():
-            rows = _gather(octets, offsets[lengths == length], length)
+        while len(lengths):
+            length = int(lengths[0])
+            same = lengths == length
+            rows = _gather(octets, offsets if same.all() else offsets[same], length)
             found.extend(self._group(rows, length))
+            offsets, lengths = offsets[~same], lengths[~same]
         return found
 
     def _group(self, rows: NDArray[np.void], length: int) -> Iterator[Entries]:
