@@ -30,6 +30,7 @@ from tests.support.conntrack import (
 from tests.support.namespaces import Namespace, namespaces
 from tests.support.packets import send_each
 
+from flowexport_mgmt.link.messages import SourceStateChange
 from flowexport_mgmt.model.base import OperStatus
 from flowexport_mgmt.model.flow_export import ConntrackMode
 from flowexport_mgmt.records import FlowBatch
@@ -222,6 +223,11 @@ def test_without_accounting_it_is_degraded_until_there_is(way: Road) -> None:
         with way.router.inside():
             set_switches()
         assert router.await_status("up").oper_reason is None
+        changes = [one for one in router.plane.events if isinstance(one, SourceStateChange)]
+        assert [one.oper_status for one in changes if one.name == "conntrack"] == [
+            OperStatus.DEGRADED,
+            OperStatus.UP,
+        ]
         assert track_each(way, 10) >= 10
         wait_until(lambda: router.state.flows_exported == 10)
 
