@@ -62,14 +62,16 @@ class Requests:
         link = self._socket = self._socket or _open(self._protocol)
         try:
             link.send(HEADER.pack(HEADER.size + len(body), kind, flags, self._sequence, 0) + body)
-            return self._collect(link)
-        except RefusedError:
-            raise
+            answers, refusal = self._collect(link)
         except OSError:
             self.close()  # so that no late answer is taken for one to the next question
             raise
+        if refusal is not None:
+            raise refusal
+        return answers
 
-    def _collect(self, link: socket.socket) -> list[bytes]:
+    def _collect(self, link: socket.socket) -> tuple[list[bytes], OSError | None]:
+        """Receive until the answer is complete; what the kernel refuses is complete too."""
         answers: list[bytes] = []
         disturbed = False
         deadline = time.monotonic() + _TIMEOUT_S
@@ -79,17 +81,11 @@ class Requests:
                     continue
                 disturbed |= bool(flags & _DUMP_INTR)
                 if kind in {_ERROR, _DONE}:
-                    _check(body, flags)
-                    if disturbed:
-                        raise InterruptedError(errno.EINTR, os.strerror(errno.EINTR))
-                    return answers
+                    interrupted = InterruptedError(errno.EINTR, os.strerror(errno.EINTR))
+                    return answers, _refusal(body, flags) or (interrupted if disturbed else None)
                 answers.append(body)
             if len(answers) > _MAX_MESSAGES:
                 raise OSError(errno.EMSGSIZE, "the answer does not end")
-
-
-class RefusedError(OSError):
-    """The kernel understood the request and refused it."""
 
 
 def pack(kind: int, value: bytes) -> bytes:
@@ -154,15 +150,15 @@ def _messages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
         at += (length + 3) & ~3
 
 
-def _check(body: bytes, flags: int) -> None:
-    """Raise what the last message of an answer says."""
+def _refusal(body: bytes, flags: int) -> OSError | None:
+    """Read what the last message of an answer says."""
     code = -_ERROR_CODE.unpack_from(body)[0] if len(body) >= _ERROR_CODE.size else 0
     if not code:
-        return
+        return None
     words = ""
     if flags & _ACK_TLVS:
         at = _ERROR_CODE.size + HEADER.size
         if not flags & _CAPPED:
             at += (HEADER.unpack_from(body, _ERROR_CODE.size)[0] - HEADER.size + 3) & ~3
         words = text(unpack(body, at).get(_TEXT)).rstrip(".")
-    raise RefusedError(code, words or os.strerror(code))
+    return OSError(code, words or os.strerror(code))

@@ -271,10 +271,7 @@ def _make_batch(
     table: _Table, rows: NDArray[np.void], slots: NDArray[np.int64], buffer: Octets
 ) -> SampleBatch:
     """Make a batch whose pool, drops and header protocol are not filled in yet."""
-    lengths = rows["length"]
-    offsets = np.cumsum(lengths) - lengths
-    copied = np.empty(int(lengths.sum()), np.uint8)
-    ragged.copy(copied, offsets, buffer, rows["at"], lengths)
+    copied, offsets = _copy(buffer, rows["at"], rows["length"])
     source = table.column(lambda account: account.place.ifindex, slots)
     vlan = table.column(lambda account: account.place.vlan, slots)
     is_egress = _is_egress(rows)
@@ -292,7 +289,7 @@ def _make_batch(
         frame_length=rows["size"].copy(),
         buffer=copied,
         offsets=offsets,
-        lengths=lengths.copy(),
+        lengths=rows["length"].copy(),
         epoch=table.column(lambda account: account.epoch, slots),
         direction=is_egress.astype(np.uint8),
         src_vlan=np.where(is_egress, nothing, vlan) if vlan.any() else None,
@@ -301,6 +298,18 @@ def _make_batch(
         queue_depth=_told(rows["depth"]),
         transit_delay=_told(rows["latency"]),
     )
+
+
+def _copy(buffer: Octets, at: Positions, lengths: Positions) -> tuple[Octets, Positions]:
+    """Copy the packets, as much of each as the longest has; say where they stand then."""
+    width = int(lengths.max())
+    if width and int(at.max()) + width <= len(buffer):
+        pieces = ragged.windows(buffer, width)[at]
+        return pieces.view(np.uint8), np.arange(len(at), dtype=np.int64) * width
+    copied = np.empty(int(lengths.sum()), np.uint8)
+    offsets = np.cumsum(lengths) - lengths
+    ragged.copy(copied, offsets, buffer, at, lengths)
+    return copied, offsets
 
 
 def _told(values: NDArray[np.uint32]) -> NDArray[np.uint32] | None:

@@ -15,7 +15,7 @@ from flowexport_mgmt.model.base import OperStatus
 from flowexport_mgmt.observe.log import LimitedLogger
 from flowexport_mgmt.sources.genetlink import NETLINK_GENERIC, NOTIFY_GROUP
 from flowexport_mgmt.sources.ports import LINK_GROUP
-from flowexport_mgmt.sources.psample.setup import Setup, Standing
+from flowexport_mgmt.sources.psample.setup import PENDING, Setup, Standing
 from flowexport_mgmt.sources.sampling import (
     InterfaceReport,
     SamplerReport,
@@ -94,7 +94,7 @@ class PsampleSampler:
         accounts = {account.place.name: account for account in self._setup.ledger.accounts}
         seen = self._packets_seen() if accounts else {}
         for wanted in self._wanted:
-            status, reason = standing.interfaces.get(wanted.name, standing.overall)
+            status, reason = standing.interfaces.get(wanted, PENDING)
             report = InterfaceReport(wanted.name, status, reason)
             if account := accounts.get(wanted.name):
                 totals = account.samples, account.drops, account.pool

@@ -29,14 +29,15 @@ Fares = tuple[OperStatus, str | None]
 """How something fares, and why not well."""
 
 UP: Final[Fares] = (OperStatus.UP, None)
+PENDING: Final[Fares] = (OperStatus.DEGRADED, "it is being set up")
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How the sampler fares, and each interface by its name."""
+    """How the sampler fares, and whatever of what is wanted was seen to."""
 
     overall: Fares = (OperStatus.DISABLED, None)
-    interfaces: Mapping[str, Fares] = field(default_factory=dict)
+    interfaces: Mapping[Wanted, Fares] = field(default_factory=dict)
 
 
 class Setup:
@@ -62,7 +63,7 @@ class Setup:
         self.ledger.replace(_place(one, ports[one.name]) for one in wanted if one.name in ports)
         self._provide_reader()
         fares = {
-            one.name: self._settle(one, port) if isinstance(port, Port) else port
+            one: self._settle(one, port) if isinstance(port, Port) else port
             for one in wanted
             for port in (found[one.name],)
         }
@@ -157,16 +158,16 @@ def _explain(error: OSError) -> Fares:
     return OperStatus.DOWN, f"tc: {error.strerror}"
 
 
-def _sum_up(fares: dict[str, Fares], missing: str | None, ambiguous: frozenset[str]) -> Standing:
+def _sum_up(fares: dict[Wanted, Fares], missing: str | None, ambiguous: frozenset[str]) -> Standing:
     """Add what concerns all interfaces, and what is found by comparing them."""
-    for name, (status, _) in fares.items():
+    for one, (status, _) in fares.items():
         if missing is not None and status in {OperStatus.UP, OperStatus.DEGRADED}:
-            fares[name] = OperStatus.DEGRADED, missing
-        elif status is OperStatus.UP and name in ambiguous:
-            fares[name] = OperStatus.DEGRADED, AMBIGUOUS
+            fares[one] = OperStatus.DEGRADED, missing
+        elif status is OperStatus.UP and one.name in ambiguous:
+            fares[one] = OperStatus.DEGRADED, AMBIGUOUS
     if missing is not None:
         return Standing((OperStatus.DEGRADED, missing), fares)
-    for name, (status, reason) in fares.items():
+    for one, (status, reason) in fares.items():
         if status is not OperStatus.UP:
-            return Standing((OperStatus.DEGRADED, f"{name}: {reason}"), fares)
+            return Standing((OperStatus.DEGRADED, f"{one.name}: {reason}"), fares)
     return Standing(UP, fares)

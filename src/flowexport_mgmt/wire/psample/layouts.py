@@ -62,8 +62,12 @@ _FIELDS: Final[Mapping[int, tuple[str, tuple[int, ...]]]] = {
 }
 """Attributes by number: the column that they fill and the octets that they may have."""
 
+_FRAME: Final = {"length": np.dtype(np.uint32), "data_length": np.dtype(np.uint16)}
+"""What the message and the packet's attribute say of their lengths."""
+
 _REQUIRED: Final = frozenset(("size", "group", "sequence", "rate"))
 _SATURATED: Final = frozenset(("depth", "latency"))  # 64 bits in the kernel, 32 in sFlow
+_TOLD: Final = ("queue", "depth", "latency")
 
 
 class GroupChange(NamedTuple):
@@ -96,39 +100,56 @@ class Layout:
         missing = _REQUIRED - {field.name for field in fields}
         if missing:
             raise DecodeError("missing-attribute", f"no {', '.join(sorted(missing))}", _BODY)
-        self._fields = fields
-        self._data_at = data_at
-        self._positions, self._expected, self._masks = _signature(headers, data_at - 4, family)
+        self._size = data_at
+        self._signature = _signature(headers, data_at - _ATTRIBUTE.size, family)
+        self._head = np.dtype(
+            {
+                "names": [*(field.name for field in fields), *_FRAME],
+                "formats": [*(f"=u{field.width}" for field in fields), *_FRAME.values()],
+                "offsets": [*(field.at for field in fields), 0, data_at - _ATTRIBUTE.size],
+                "itemsize": data_at,
+            }
+        )
+        self._columns = tuple(field.name for field in fields)
 
-    def match(self, buffer: Octets, offsets: Positions, lengths: Positions) -> NDArray[np.bool_]:
-        """Tell which messages have their attributes in the same places, and are whole."""
-        matches = lengths >= self._data_at
-        inside = np.flatnonzero(matches)
-        begins = offsets[inside]
-        words = windows(buffer, 4)[begins[:, None] + self._positions].view(np.uint32)
-        same = ((words & self._masks) == self._expected).all(axis=1)
-        data = self._data_length(buffer, begins)
-        whole = (data >= 0) & (_gather(buffer, begins, 4) >= self._data_at + data)
-        matches[inside] = same & whole
-        return matches
-
-    def fill(
-        self, rows: NDArray[np.void], buffer: Octets, offsets: Positions, lengths: Positions
-    ) -> None:
-        """Set the columns of ``rows`` (SAMPLE_DTYPE) from messages that match.
+    def read(
+        self, buffer: Octets, offsets: Positions, lengths: Positions
+    ) -> tuple[NDArray[np.bool_], NDArray[np.void]]:
+        """Read the messages that have their attributes in the same places, and are whole.
 
         Of a packet whose end was cut off with that of the message, what is there remains.
-        """
-        for name, at, width in self._fields:
-            values = _gather(buffer, offsets + at, width)
-            rows[name] = np.minimum(values, UNKNOWN) if name in _SATURATED else values
-        rows["at"] = offsets + self._data_at
-        available = lengths - self._data_at
-        rows["length"] = np.minimum(self._data_length(buffer, offsets), available)
 
-    def _data_length(self, buffer: Octets, offsets: Positions) -> Positions:
-        stated = _gather(buffer, offsets + self._data_at - _ATTRIBUTE.size, 2)
-        return stated.astype(np.int64) - _ATTRIBUTE.size
+        Returns:
+            Which messages those are, and their rows (SAMPLE_DTYPE).
+        """
+        matches = lengths >= self._size
+        heads = windows(buffer, self._size)[offsets[matches]]
+        head = heads.view(self._head)
+        data = head["data_length"].astype(np.int64) - _ATTRIBUTE.size
+        same = (data >= 0) & (head["length"] >= self._size + data)
+        same &= self._differences(heads) == 0
+        matches[matches] = same
+        rows = self._fill(head[same], offsets[matches])
+        rows["length"] = np.minimum(data[same], lengths[matches] - self._size)
+        return matches, rows
+
+    def _differences(self, heads: NDArray[np.void]) -> NDArray[np.uint32]:
+        """Collect the bits in which messages differ from what is known, word by word."""
+        words = heads.view(np.uint32).reshape(len(heads), -1)
+        differences = np.zeros(len(heads), np.uint32)
+        for column, value, mask in self._signature:
+            differences |= (words[:, column] ^ value) & mask
+        return differences
+
+    def _fill(self, head: NDArray[np.void], offsets: Positions) -> NDArray[np.void]:
+        rows = np.zeros(len(head), SAMPLE_DTYPE)
+        for name in _TOLD:
+            rows[name] = UNKNOWN
+        for name in self._columns:
+            values = head[name]
+            rows[name] = np.minimum(values, UNKNOWN) if name in _SATURATED else values
+        rows["at"] = offsets + self._size
+        return rows
 
 
 def is_sample(message: bytes, family: int) -> bool:
@@ -183,19 +204,17 @@ def _walk(message: bytes) -> tuple[list[_Field], list[tuple[int, int]], int]:
 
 def _signature(
     headers: list[tuple[int, int]], data_header: int, family: int
-) -> tuple[Positions, NDArray[np.uint32], NDArray[np.uint32]]:
-    """Make the words by which messages of one layout are known: positions, values, masks."""
+) -> list[tuple[int, np.uint32, np.uint32]]:
+    """Say by which words messages of one layout are known: place, value, and bits that count."""
     typed = _ATTRIBUTE.pack(family, 0), _ATTRIBUTE.pack(0xFFFF, 0)
     command = _GENERIC.pack(_SAMPLE, 0, 0), _GENERIC.pack(0xFF, 0, 0)
     data = _ATTRIBUTE.pack(0, _DATA), _ATTRIBUTE.pack(0, 0xFFFF)
     words = [(at, struct.pack("=I", word), b"\xff" * 4) for at, word in headers]
     words += [(4, *typed), (_HEADER.size, *command), (data_header, *data)]
-    positions, values, masks = zip(*words, strict=True)
-    return (
-        np.array(positions, np.int64),
-        np.frombuffer(b"".join(values), np.uint32),
-        np.frombuffer(b"".join(masks), np.uint32),
-    )
+    return [
+        (at // 4, np.frombuffer(value, np.uint32)[0], np.frombuffer(mask, np.uint32)[0])
+        for at, value, mask in words
+    ]
 
 
 def _attributes(message: bytes) -> Iterator[tuple[int, int, int]]:
@@ -209,9 +228,3 @@ def _attributes(message: bytes) -> Iterator[tuple[int, int, int]]:
             raise DecodeError("attribute-length", "it ends outside of the message", at)
         yield kind & _TYPE_MASK, at + _ATTRIBUTE.size, at + length
         at += (length + 3) & ~3
-
-
-def _gather(buffer: Octets, positions: Positions, width: int) -> NDArray[np.unsignedinteger]:
-    """Read a native number of ``width`` octets at each position."""
-    numbers: NDArray[np.unsignedinteger] = windows(buffer, width)[positions].view(f"=u{width}")
-    return numbers

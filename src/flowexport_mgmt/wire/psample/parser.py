@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from flowexport_mgmt.errors import DecodeError
 from flowexport_mgmt.wire.psample.layouts import (
     SAMPLE_DTYPE,
-    UNKNOWN,
     GroupChange,
     Layout,
     is_sample,
@@ -82,9 +81,7 @@ class _Work:
 
     def __init__(self, buffer: Octets, offsets: Positions, lengths: Positions) -> None:
         self._buffer, self._offsets, self._lengths = buffer, offsets, lengths
-        self._rows = np.zeros(len(offsets), SAMPLE_DTYPE)
-        for name in ("queue", "depth", "latency"):
-            self._rows[name] = UNKNOWN
+        self._rows = np.empty(len(offsets), SAMPLE_DTYPE)
         self._found = np.zeros(len(offsets), np.bool_)
         self._changes: list[GroupChange] = []
         self._malformed = 0
@@ -99,13 +96,9 @@ class _Work:
     def take(self, layout: Layout) -> int:
         """Read all pending messages of a layout; say how many there were."""
         offsets, lengths = self._offsets[self.pending], self._lengths[self.pending]
-        matches = layout.match(self._buffer, offsets, lengths)
+        matches, rows = layout.read(self._buffer, offsets, lengths)
         chosen = self.pending[matches]
-        if not len(chosen):
-            return 0
-        filled = self._rows[chosen]
-        layout.fill(filled, self._buffer, offsets[matches], lengths[matches])
-        self._rows[chosen] = filled
+        self._rows[chosen] = rows
         self._found[chosen] = True
         self.pending = self.pending[~matches]
         return len(chosen)

@@ -101,10 +101,20 @@ def _read_cpu(record: Reader, fields: dict[str, Value]) -> None:
         fields.update(zip(names, record.unsigned(3), strict=True))
 
 
+def _read_word(name: str) -> ReadRecord:
+    def read(record: Reader, fields: dict[str, Value]) -> None:
+        (fields[name],) = record.unsigned(1)
+
+    return read
+
+
 FLOW_READERS: Final[dict[int, ReadRecord]] = {
     1001: _read_switch,
     1002: _read_router,
     1003: _read_gateway,
+    1036: _read_word("egressQueue"),
+    1039: _read_word("transitDelay"),
+    1040: _read_word("queueDepth"),
 }
 """Readers of records in flow samples, by format."""
 

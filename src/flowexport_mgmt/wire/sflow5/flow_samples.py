@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowexport_mgmt.errors import EncodeError
-from flowexport_mgmt.records import Datagrams
+from flowexport_mgmt.records import UNKNOWN32, Datagrams
 from flowexport_mgmt.records.samples import HEADER_ETHERNET, SampleBatch
 from flowexport_mgmt.wire import ragged
 from flowexport_mgmt.wire.ragged import Octets, Positions
@@ -62,6 +62,11 @@ _COPIED: Final = ("source", "rate", "pool", "drops", "in_if", "out_if", "header_
 
 _SWITCH: Final = _words("format", "length", "src_vlan", "src_priority", "dst_vlan", "dst_priority")
 
+_DEVICE: Final = {"egress_queue": 1036, "transit_delay": 1039, "queue_depth": 1040}
+"""Formats of the records of one word that devices tell of; tools that are old know none of them."""
+
+_WORD: Final = _words("format", "length", "value")
+
 
 def encode_flow_samples(
     batch: SampleBatch,
@@ -76,8 +81,9 @@ def encode_flow_samples(
     """Encode one expanded flow sample per packet, as many to a datagram as fit.
 
     A sample holds the raw header, then an extended switch record when the packet has a VLAN, then
-    router and gateway records when it has a route. Where a datagram has no room for all of it, a
-    route's communities, then its gateway record are left out and the packet's octets are cut.
+    router and gateway records when it has a route, then what the device told of it. Where a
+    datagram has no room for all of it, a route's communities, then its gateway record are left out
+    and the packet's octets are cut.
 
     Args:
         batch: the packets.
@@ -121,7 +127,9 @@ class _Plan:
     """What each sample holds and how long it is; all arrays have one entry per packet."""
 
     def __init__(self, batch: SampleBatch, room: int) -> None:
+        self.device = _told(batch)
         limit = room - HEAD.itemsize - _SWITCH.itemsize - _LEAST_HEADER
+        limit -= len(self.device) * _WORD.itemsize
         if limit < 0:
             raise EncodeError(f"a sample of {_LEAST_HEADER} octets does not fit {room} octets")
         self.routes = RouteRecords(batch.routes, batch.own_as, limit)
@@ -130,12 +138,15 @@ class _Plan:
         self.has_switch = _has_switch(batch)
         switch = self.has_switch * _SWITCH.itemsize
         routed = self.routes.sizes[self.route]
-        self.header_lengths = np.minimum(batch.lengths, room - HEAD.itemsize - switch - routed)
+        told = sum((known for _, _, known in self.device), np.zeros(len(batch), np.int64))
+        further = switch + routed + told * _WORD.itemsize
+        self.header_lengths = np.minimum(batch.lengths, room - HEAD.itemsize - further)
         self.padded = (self.header_lengths + 3) & ~3
         self.switch_at = HEAD.itemsize + self.padded
         self.route_at = self.switch_at + switch
-        self.sizes = self.route_at + routed
-        self.records = 1 + self.has_switch + self.routes.counts[self.route]
+        self.device_at = self.route_at + routed
+        self.sizes = self.device_at + told * _WORD.itemsize
+        self.records = 1 + self.has_switch + self.routes.counts[self.route] + told
 
 
 def _has_switch(batch: SampleBatch) -> NDArray[np.bool_]:
@@ -144,6 +155,12 @@ def _has_switch(batch: SampleBatch) -> NDArray[np.bool_]:
         if vlan is not None:
             tagged |= vlan > 0
     return tagged
+
+
+def _told(batch: SampleBatch) -> list[tuple[int, NDArray[np.uint32], NDArray[np.bool_]]]:
+    """List what devices told: the format, the values, and which packets have one."""
+    columns = ((format_, getattr(batch, name)) for name, format_ in _DEVICE.items())
+    return [(kind, values, values != UNKNOWN32) for kind, values in columns if values is not None]
 
 
 def _write(
@@ -164,6 +181,7 @@ def _write(
     ragged.copy(buffer, to + HEAD.itemsize, octets, batch.offsets, plan.header_lengths)
     _write_switch(buffer, to + plan.switch_at, batch, plan.has_switch)
     _write_routes(buffer, to + plan.route_at, batch, plan)
+    _write_device(buffer, to + plan.device_at, plan)
 
 
 def _columns(
@@ -211,6 +229,15 @@ def _write_routes(buffer: Octets, to: Positions, batch: SampleBatch, plan: _Plan
         if values is not None:
             chosen = positions[route] >= 0
             words[(to + positions[route] + further)[chosen] >> 2] = values[chosen]
+
+
+def _write_device(buffer: Octets, to: Positions, plan: _Plan) -> None:
+    for kind, values, known in plan.device:
+        records = np.zeros(int(known.sum()), _WORD)
+        records["format"], records["length"] = kind, _WORD.itemsize - 8
+        records["value"] = values[known]
+        _put(buffer, to[known], records)
+        to = to + known * _WORD.itemsize
 
 
 def _put(buffer: Octets, to: Positions, rows: NDArray[np.void]) -> None:

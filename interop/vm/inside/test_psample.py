@@ -1,0 +1,116 @@
+"""Sampling by the kernel, proved on the kernel: tc, psample, and who judges the sFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from interop.namespaces import Link, eventually, link, run
+from interop.sampling import Lab, Sampled, check_accounts, interfaces, second_link
+from interop.sampling_scenarios import Scenarios
+
+MODPROBE = Path("/proc/sys/kernel/modprobe")
+RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[Link]:
+    with link() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def lab(pair: Link, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    RMEM_MAX.write_text(f"{32 << 20}\n")  # collectors here are slower than what they are sent
+    made = Lab(pair, tmp_path_factory.mktemp("lab"))
+    try:
+        made.start()
+        made.set_collectors()
+        yield made
+    finally:
+        made.stop()
+
+
+def rules(lab: Lab, side: str = "ingress", device: str = "wan") -> list[str]:
+    """List the filters of a side, as tc shows them."""
+    shown = run("tc", "-netns", lab.near.name, "filter", "show", "dev", device, side)
+    return [line for line in shown.splitlines() if line.startswith("filter") and "handle" in line]
+
+
+def exporter_of(lab: Lab) -> int:
+    assert lab.daemon is not None
+    return lab.daemon.child("exporter")
+
+
+def test_a_kernel_without_the_modules(lab: Lab) -> None:
+    """It is said what is missing, and what mends it; then it works by itself."""
+    before = MODPROBE.read_text()
+    MODPROBE.write_text("/bin/false\n")  # else the kernel loads them when they are asked for
+    try:
+        lab.sample(Sampled("wan", 1), status="degraded")
+        reason = "psample: kernel module not loaded: modprobe psample act_sample"
+        assert lab.statistics("wan")["oper-reason"] == reason
+        assert lab.overall()["oper-status"] == "degraded"
+    finally:
+        MODPROBE.write_text(before)
+    lab.await_status("wan", "up")
+    assert lab.overall()["oper-status"] == "up"
+    port = lab.new_port()
+    lab.send(5, 100, port=port)
+    check_accounts(lab.take(5, port), 1)
+
+
+class TestWhateverTakesTheSamples(Scenarios):
+    """What is expected of every backend."""
+
+
+def test_two_groups(lab: Lab) -> None:
+    with second_link(lab, "lan", ("203.0.113.1", "203.0.113.2")):
+        lab.sample(Sampled("wan", 1, group=1), Sampled("lan", 1, group=2))
+        port = lab.new_port()
+        lab.send(10, 100, port=port)
+        assert interfaces(lab.take(10, port)) == {(*(lab.near.index("wan"),) * 2, 0)}
+        assert lab.count("lan", "drops") == lab.count("wan", "drops") == 0
+    lab.await_status("lan", "not-present")
+    assert lab.overall()["oper-reason"] == "lan: there is no interface of this name"
+    with second_link(lab, "lan", ("203.0.113.1", "203.0.113.2")):
+        lab.await_status("lan", "up")
+        assert len(rules(lab, device="lan")) == 1
+
+
+def test_the_filters_of_others_stay_and_see_all_packets(lab: Lab) -> None:
+    lab.sample()
+    eventually(lambda: not rules(lab), "our filters are gone")
+    tc = ["tc", "-netns", lab.near.name]
+    run(*tc, "qdisc", "add", "dev", "wan", "clsact")
+    where = [*tc, "filter", "add", "dev", "wan", "ingress"]
+    run(*where, "pref", "100", "matchall", "action", "gact", "pass")
+    foreign = rules(lab)
+    lab.sample(Sampled("wan", 1))
+    assert len(rules(lab)) == 2
+    port = lab.new_port()
+    lab.send(25, 100, port=port)
+    lab.take(25, port)
+    shown = run(*tc, "-s", "filter", "show", "dev", "wan", "ingress", "pref", "100")
+    assert "25 pkt" in shown
+    lab.sample()
+    eventually(lambda: rules(lab) == foreign, "only the filter of others is left")
+    run(*tc, "qdisc", "delete", "dev", "wan", "clsact")
+
+
+def test_a_filter_in_our_place_is_not_touched(lab: Lab) -> None:
+    lab.sample()
+    eventually(lambda: not rules(lab), "our filters are gone")
+    tc = ["tc", "-netns", lab.near.name]
+    run(*tc, "qdisc", "add", "dev", "wan", "clsact")
+    where = [*tc, "filter", "add", "dev", "wan", "ingress"]
+    run(*where, "pref", "6", "matchall", "action", "gact", "pass")
+    lab.sample(Sampled("wan", 1), status="down")
+    assert "priority 6" in lab.statistics("wan")["oper-reason"]
+    assert len(rules(lab)) == 1
+    run(*tc, "filter", "delete", "dev", "wan", "ingress", "pref", "6")
+    lab.await_status("wan", "up")
+    lab.sample()
+    eventually(lambda: not rules(lab), "our filter is gone")
+    run(*tc, "qdisc", "delete", "dev", "wan", "clsact")
