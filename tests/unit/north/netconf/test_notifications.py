@@ -6,13 +6,19 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from lxml import etree
 from tests.support.netconf_client import FE, NAMESPACES, RawClient
 from tests.support.netconf_server import Server, running_server
 
-from flowexport_mgmt.link.messages import CollectorStateChange, SourceStateChange
+from flowexport_mgmt.link.messages import (
+    CollectorStateChange,
+    Event,
+    SampleLoss,
+    SourceStateChange,
+)
 from flowexport_mgmt.model.base import OperStatus
 
 NOTIFICATION = "urn:ietf:params:xml:ns:netconf:notification:1.0"
@@ -132,18 +138,37 @@ async def kill(_: RawClient) -> None:
     """Stand for the end that another session brings about."""
 
 
-@pytest.mark.parametrize("event", [CollectorStateChange, SourceStateChange])
+EVENTS: list[Event] = [
+    CollectorStateChange(name="<a>", oper_status=OperStatus.DOWN, oper_reason="no route"),
+    SourceStateChange(name="counters", oper_status=OperStatus.UP),
+    SampleLoss(interface="eth0", drops=3, total=9),
+]
+
+
+@pytest.mark.parametrize(
+    ("event", "name", "content"),
+    [
+        (
+            EVENTS[0],
+            "collector-state-change",
+            {"name": "<a>", "oper-status": "down", "oper-reason": "no route"},
+        ),
+        (EVENTS[1], "source-state-change", {"name": "counters", "oper-status": "up"}),
+        (EVENTS[2], "sample-loss", {"interface": "eth0", "drops": "3", "total": "9"}),
+    ],
+)
 async def test_events_of_the_exporter_are_told(
-    server: Server, ann: RawClient, event: type[CollectorStateChange | SourceStateChange]
+    server: Server, ann: RawClient, event: Event, name: str, content: dict[str, str]
 ) -> None:
     await ann.ok(subscribe())
-    server.datastore.events.publish(
-        event(name="<a>", oper_status=OperStatus.DOWN, oper_reason="no route")
-    )
+    server.datastore.events.publish(event)
     told = await ann.event()
-    name = {CollectorStateChange: "collector", SourceStateChange: "source"}[event]
-    assert told.tag == f"{{{FE}}}{name}-state-change"
-    assert leaves(told) == {"name": "<a>", "oper-status": "down", "oper-reason": "no route"}
+    assert told.tag == f"{{{FE}}}{name}"
+    assert leaves(told) == content
+
+
+def test_no_event_of_the_exporter_is_left_out() -> None:
+    assert {type(event) for event in EVENTS} == set(get_args(Event))
 
 
 async def test_a_confirmed_commit_is_told_of(server: Server, ann: RawClient) -> None:
