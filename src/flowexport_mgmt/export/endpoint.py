@@ -27,6 +27,7 @@ _IP_PKTINFO: Final = 8
 _MSG_PROBE: Final = 0x10
 _SIOCGIFINDEX: Final = 0x8933
 _IFNAMSIZ: Final = 16
+_MAX_INDEX: Final = 0x7FFFFFFF  # of an interface; a socket takes longer numbers modulo 2^32
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +176,7 @@ def _resolve(link: socket.socket, leaf: str, address: str, port: int) -> SocketN
     bare, _, zone = address.partition("%")
     if ":" not in bare:
         return bare, port
-    if not zone or zone.isdecimal():
+    if not zone or (zone.isdecimal() and int(zone) <= _MAX_INDEX):
         return bare, port, 0, int(zone or 0)
     try:
         return bare, port, 0, _find_interface(link, zone)

@@ -42,6 +42,7 @@ def test_addresses_that_can_never_work_are_refused(
         (Endpoint("127.0.0.1", 1, "192.0.2.77"), "source-address", "not an address of this host"),
         (Endpoint("::1", 1, "2001:db8::77"), "source-address", "not an address of this host"),
         (Endpoint("fe80::1%nonesuch", 1), "address", "there is no interface nonesuch"),
+        (Endpoint("fe80::1%4294967297", 1), "address", "there is no interface 4294967297"),
         (Endpoint("255.255.255.255", 1), "address", "EACCES"),
     ],
 )
