@@ -108,4 +108,22 @@ def test_show_configuration(daemon: Daemon, collector: Collector) -> None:
             "netconf": {"ssh": {"port": daemon.ssh_port}},
             "http": {"port": daemon.http_port},
         },
+        "ietf-netconf-acm:nacm": {
+            "write-default": "deny",
+            "groups": {"group": [{"name": "admin"}]},
+            "rule-list": [
+                {
+                    "name": "admin",
+                    "group": ["admin"],
+                    "rule": [
+                        {
+                            "name": "everything",
+                            "module-name": "*",
+                            "access-operations": "*",
+                            "action": "permit",
+                        }
+                    ],
+                }
+            ],
+        },
     }

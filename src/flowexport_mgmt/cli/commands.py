@@ -15,10 +15,11 @@ from typing import Final
 from flowexport_mgmt.cli.values import Struct, Value, identity, unix_seconds
 from flowexport_mgmt.errors import FlowExportError
 from flowexport_mgmt.link.messages import RecentFlow
-from flowexport_mgmt.model import flow_export, interfaces, server
+from flowexport_mgmt.model import flow_export, interfaces, nacm, server
 
 _FLOW_EXPORT: Final = "urn:flowexport:flow-export"
 _SERVER: Final = "urn:flowexport:flow-export-server"
+_ACCESS: Final = "urn:ietf:params:xml:ns:yang:ietf-netconf-acm"
 _INTERFACES: Final = "urn:ietf:params:xml:ns:yang:ietf-interfaces"
 
 
@@ -209,7 +210,11 @@ COMMANDS: Final = (
         action=Configuration(
             "running",
             MappingProxyType(
-                {_FLOW_EXPORT: flow_export.FlowExport, _SERVER: server.Server},
+                {
+                    _FLOW_EXPORT: flow_export.FlowExport,
+                    _SERVER: server.Server,
+                    _ACCESS: nacm.Nacm,
+                },
             ),
         ),
     ),

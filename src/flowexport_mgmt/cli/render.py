@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from lxml import etree
 
@@ -17,7 +17,8 @@ from flowexport_mgmt.cli.commands import (
 )
 from flowexport_mgmt.cli.values import Value, local_name, pick, typed
 
-_OWN: str = "urn:flowexport:"
+_NAMESPACES: Final = ("urn:flowexport:", "urn:ietf:params:xml:ns:yang:")
+"""What namespaces begin with before the name of the module."""
 
 
 class Reader(Protocol):
@@ -80,9 +81,15 @@ def render_configuration(configuration: Configuration, data: etree._Element) -> 
     for top in data.iterchildren(etree.Element):
         namespace = etree.QName(top).namespace or ""
         known = configuration.structs.get(namespace)
-        module = namespace.removeprefix(_OWN)
-        result[f"{module}:{local_name(top)}"] = typed(top, *(() if known is None else (known,)))
+        result[f"{_module(namespace)}:{local_name(top)}"] = typed(top, *(() if known is None else (known,)))
     return result
+
+
+def _module(namespace: str) -> str:
+    """Name a module; all that are served have namespaces that end with their names."""
+    for begin in _NAMESPACES:
+        namespace = namespace.removeprefix(begin)
+    return namespace
 
 
 def _object(fields: tuple[Field, ...], entry: Value) -> dict[str, Value]:
