@@ -81,7 +81,8 @@ def render_configuration(configuration: Configuration, data: etree._Element) -> 
     for top in data.iterchildren(etree.Element):
         namespace = etree.QName(top).namespace or ""
         known = configuration.structs.get(namespace)
-        result[f"{_module(namespace)}:{local_name(top)}"] = typed(top, *(() if known is None else (known,)))
+        structs = () if known is None else (known,)
+        result[f"{_module(namespace)}:{local_name(top)}"] = typed(top, *structs)
     return result
 
 
