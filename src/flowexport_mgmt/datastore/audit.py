@@ -30,6 +30,8 @@ KEPT = 4
 _FAULTS = 16
 """Faults of a refusal that are told."""
 
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+
 _log = LimitedLogger(logging.getLogger(__name__))
 
 
@@ -93,9 +95,11 @@ class Audit:
             self.lines += 1
 
     def _append(self, line: bytes) -> None:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(self.path, flags, 0o600)
+        try:
+            descriptor = os.open(self.path, _FLAGS, 0o600)
+        except FileNotFoundError:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self.path, _FLAGS, 0o600)
         try:
             if os.write(descriptor, line) < len(line):
                 os.write(descriptor, b"\n")  # the disk is full; the next line is whole again

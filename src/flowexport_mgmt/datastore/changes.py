@@ -26,13 +26,15 @@ class Change:
     """The top of a subtree that was created or deleted, a value that changed, an entry that moved.
 
     ``path`` is the instance path with module prefixes, and ``nodes`` counts the nodes of the
-    subtree.
+    subtree. ``old`` and ``new`` are the values of a leaf or of an entry of a leaf-list.
     """
 
     kind: Kind
     path: str
     schema: SchemaNode
     nodes: int = 1
+    old: str | None = None
+    new: str | None = None
 
     @property
     def schema_path(self) -> str:

@@ -19,22 +19,20 @@ _MAX_VALUE = 200
 SECRET = "(secret)"  # noqa: S105 - what is written in the place of one
 
 
-def describe(changes: Sequence[Change], before: Tree, after: Tree) -> list[dict[str, Any]]:
-    """Describe the first changes between two trees; the last entry counts the rest."""
-    told = [_describe(change, before, after) for change in islice(changes, MAX_CHANGES)]
+def describe(changes: Sequence[Change], after: Tree) -> list[dict[str, Any]]:
+    """Describe the first changes that led to a tree; the last entry counts the rest."""
+    told = [_describe(change, after) for change in islice(changes, MAX_CHANGES)]
     if len(changes) > MAX_CHANGES:
         told.append({"more": len(changes) - MAX_CHANGES})
     return told
 
 
-def _describe(change: Change, before: Tree, after: Tree) -> dict[str, Any]:
+def _describe(change: Change, after: Tree) -> dict[str, Any]:
     told: dict[str, Any] = {"operation": str(change.kind), "path": change.path}
     if change.schema.is_term:
-        if change.kind is not Kind.CREATED:
-            told["old"] = _value(find(before, change))
-        if change.kind is not Kind.DELETED:
-            told["new"] = _value(find(after, change))
-        return told
+        values = {"old": change.old, "new": change.new}
+        given = {name: value for name, value in values.items() if value is not None}
+        return told | {name: _shown(change.schema, value) for name, value in given.items()}
     if change.kind is not Kind.MOVED:
         told["nodes"] = change.nodes
     created = find(after, change) if change.kind is Kind.CREATED else None
@@ -47,15 +45,15 @@ def _leaves(top: Node) -> dict[str, str]:
     """Give the first leaves below a node that somebody set, by their paths from there."""
     start = len(top.path) + 1
     set_leaves = (n for n in top.walk() if n.schema.is_term and not n.is_default)
-    return {node.path[start:]: _value(node) for node in islice(set_leaves, _MAX_LEAVES)}
+    return {
+        node.path[start:]: _shown(node.schema, node.value)
+        for node in islice(set_leaves, _MAX_LEAVES)
+    }
 
 
-def _value(node: Node | None) -> str:
-    if node is None:
-        return ""
-    if is_secret(node.schema):
+def _shown(schema: SchemaNode, value: str) -> str:
+    if is_secret(schema):
         return SECRET
-    value = node.value
     return value if len(value) <= _MAX_VALUE else f"{value[:_MAX_VALUE]}..."
 
 

@@ -211,7 +211,9 @@ class _Planner:
         value = edit.value or ""
         if node.is_default or node.value != value:
             self.plan.steps.append(Set(node, value))
-            self._record(Kind.CREATED if node.is_default else Kind.CHANGED, edit, 1)
+            kind = Kind.CREATED if node.is_default else Kind.CHANGED
+            old = None if node.is_default else node.value
+            self.plan.changes.append(Change(kind, edit.path, edit.schema, old=old, new=value))
 
     def _pass(self, edit: EditNode, node: Node | None, parent: _Place) -> int:
         """Plan what is below a node that the edit only leads through."""
@@ -247,7 +249,8 @@ class _Planner:
         nodes = node.count()
         self.plan.steps.append(Delete(node))
         if nodes:
-            change = Change(Kind.DELETED, path, node.schema, nodes)
+            old = node.value if node.schema.is_term else None
+            change = Change(Kind.DELETED, path, node.schema, nodes, old=old)
             self.plan.changes.append(change)
 
     def _drop_other_cases(self, schema: SchemaNode, parent: _Place) -> None:
@@ -312,7 +315,8 @@ class _Planner:
     # -- notes
 
     def _record(self, kind: Kind, edit: EditNode, nodes: int) -> None:
-        self.plan.changes.append(Change(kind, edit.path, edit.schema, nodes))
+        new = edit.value if kind is Kind.CREATED else None
+        self.plan.changes.append(Change(kind, edit.path, edit.schema, nodes, new=new))
 
     def _refuse(self, tag: ErrorTag, edit: EditNode, message: str) -> None:
         self.plan.faults.append(Fault(tag=tag, message=message, path=edit.path))

@@ -71,6 +71,7 @@ class StateFolder:
         self._folder = folder
         self._history = folder / "history"
         self.running = folder / "running.json"
+        self._temporary = folder / "running.json.new"
         self.holds: int | None = None
         """The number of the commit that running.json holds."""
         self._present: bytes | None = None
@@ -139,7 +140,7 @@ class StateFolder:
         self._present = data
 
     def _replace(self, data: bytes) -> None:
-        temporary = self.running.with_suffix(".json.new")
+        temporary = self._temporary
         try:
             self._write_new(temporary, data)
             temporary.replace(self.running)
@@ -157,7 +158,8 @@ class StateFolder:
                 self._replace(self._present)
 
     def _write_new(self, path: Path, data: bytes) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._present is None:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         crash.point(_BEFORE_WRITE)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         with open(os.open(path, flags, 0o600), "wb", buffering=0) as file:  # noqa: PTH123 - a descriptor
@@ -180,9 +182,12 @@ class StateFolder:
         crash.point(_BEFORE_LINK)
         self._link(self._entry(record.id))
         crash.point(_AFTER_LINK)
-        self._kept = [*(n for n in self._known() if n != record.id), record.id]
-        while len(self._kept) > HISTORY:
-            self._entry(self._kept.pop(0)).unlink(missing_ok=True)
+        kept = self._known()
+        if record.id in kept:
+            kept.remove(record.id)
+        kept.append(record.id)
+        while len(kept) > HISTORY:
+            self._entry(kept.pop(0)).unlink(missing_ok=True)
         crash.point(_AFTER_PRUNE)
 
     def _link(self, entry: Path) -> None:

@@ -180,7 +180,7 @@ class Transactions:
             valid.tree.free()
             raise
         crash.point(_BEFORE_APPLY)
-        described = describe(changes, self.running.tree, running.tree)
+        described = describe(changes, running.tree)
         self._install(running, installed)
         await self._participants.apply(chosen)
         crash.point(_AFTER_APPLY)
@@ -318,7 +318,7 @@ class Transactions:
             running.tree.free()
             raise
         crash.point(_AFTER_ROLLBACK)
-        described = describe(changes, self.running.tree, running.tree)
+        described = describe(changes, running.tree)
         self._install(running, installed)
         await self._participants.restore(running.configuration, running.record.id, chosen)
         self._tell(author, changes, described)
@@ -333,7 +333,7 @@ class Transactions:
         except OSError as error:
             self._warn(error)
         crash.point(_AFTER_ROLLBACK)
-        described = describe(changes, self.running.tree, running.tree)
+        described = describe(changes, running.tree)
         self._install(running, lambda: None)
         self._tell(DAEMON, changes, described)
         return running.record

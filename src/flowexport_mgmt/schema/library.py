@@ -33,6 +33,11 @@ _extra.cdef(_CDEF)
 more: Any = _extra.dlopen(_libyang.__file__)
 """The same C library through the binding's own file, so that there is only one of it."""
 
+_VOID, _RESULT = _extra.typeof("void *"), _extra.typeof("void **")
+_EXTRA_ADDRESS, _ADDRESS = _extra.typeof("uintptr_t"), ffi.typeof("uintptr_t")
+_NODE = ffi.typeof("struct lyd_node *")
+"""Types that are needed at every step, parsed once."""
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorItem:
@@ -157,14 +162,14 @@ def find_sibling(first: Pointer, schema: Pointer, value: str | None) -> Pointer:
         return NULL
     encoded = _extra.NULL if value is None else value.encode()
     length = 0 if value is None else len(encoded)
-    out = _extra.new("void **")
+    out = _extra.new(_RESULT)
     if more.lyd_find_sibling_val(_void(first), _void(schema), encoded, length, out):
         return NULL
-    return ffi.cast("struct lyd_node *", int(_extra.cast("uintptr_t", out[0])))
+    return ffi.cast(_NODE, int(_extra.cast(_EXTRA_ADDRESS, out[0])))
 
 
 def _void(pointer: Pointer) -> Any:
-    return _extra.cast("void *", int(ffi.cast("uintptr_t", pointer)))
+    return _extra.cast(_VOID, int(ffi.cast(_ADDRESS, pointer)))
 
 
 def insert_top(root: Pointer, node: Pointer) -> Pointer:
