@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Final, Protocol
-
-from lxml import etree
 
 from flowexport_mgmt.datastore import Datastore, Session, Store
 from flowexport_mgmt.north.netconf.evaluation import Evaluator, Printed
@@ -49,12 +46,6 @@ class Reader:
         if selection is None:
             return document.xml
         return print_selection(document.data, selection, self._keys)
-
-    async def copied(self, document: Printed, chosen: Filter | None) -> etree._Element:
-        """Copy what a filter chooses, or all, below an element that stands for the root."""
-        if chosen is None:
-            return copy.deepcopy(document.data)
-        return Printed(await self.filtered(document, chosen)).data
 
     async def select(self, document: Printed, chosen: Filter | None) -> Selection | None:
         """Tell what a filter chooses; None for everything."""

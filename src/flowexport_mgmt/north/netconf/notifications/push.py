@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from lxml import etree
-
 from flowexport_mgmt.errors import ManagementError
 from flowexport_mgmt.north.netconf import names
 from flowexport_mgmt.north.netconf.evaluation import Printed
@@ -21,7 +19,6 @@ from flowexport_mgmt.north.netconf.notifications.notifiable import is_notifiable
 from flowexport_mgmt.north.netconf.notifications.records import Record, now
 from flowexport_mgmt.north.netconf.notifications.snapshots import Snapshots
 from flowexport_mgmt.north.netconf.notifications.stream import Stream
-from flowexport_mgmt.north.netconf.printing import print_all
 from flowexport_mgmt.north.netconf.reading import Filter
 from flowexport_mgmt.north.netconf.shaping import Shape, print_shaped
 from flowexport_mgmt.observe.log import LimitedLogger
@@ -30,6 +27,8 @@ from flowexport_mgmt.schema.nodes import SchemaNode
 _log = LimitedLogger(logging.getLogger(__name__))
 
 OPERATIONAL: Final = "operational"
+_BREATH: Final = 0.05
+"""Seconds between two looks at what changed, however much happens."""
 _COMMIT: Final = "ietf-netconf-notifications:netconf-config-change"
 
 
@@ -102,7 +101,7 @@ class PushSubscription(Subscription):
         self._schemas = schemas
         self._wake = asyncio.Event()
         self._whole = isinstance(trigger, OnChange) and trigger.sync
-        self._last = etree.Element("data")
+        self._last = b""
         self._patches = 0
 
     def listen(self) -> None:
@@ -179,10 +178,10 @@ class PushSubscription(Subscription):
         if self._whole:
             self._whole = False
             self._last = await self._notifiable()
-            await self._send_all(print_all(self._last))
+            await self._send_all(self._last)
         else:
             await self._send_changes(trigger, await self._notifiable())
-        await asyncio.sleep(trigger.dampening / 100)
+        await asyncio.sleep(max(trigger.dampening / 100, _BREATH))
 
     async def _document(self) -> Printed:
         """Read the datastore as it is now."""
@@ -190,21 +189,23 @@ class PushSubscription(Subscription):
         paths = ("/",) if chosen is None else tuple(chosen.paths)
         return await self._snapshots.take(self.client.session, self.selection.datastore, paths)
 
-    async def _notifiable(self) -> etree._Element:
-        """Give what has its changes told of the selection, as it is now."""
+    async def _notifiable(self) -> bytes:
+        """Print what has its changes told of the selection, as it is now."""
         document, chosen = await self._document(), self.selection.chosen
         if self.selection.datastore != OPERATIONAL:
-            return await self._snapshots.reader.copied(document, chosen)
+            return await self._snapshots.reader.filtered(document, chosen)
         selected = await self._snapshots.reader.select(document, chosen)
         shape = Shape(only=is_notifiable)
-        return Printed(print_shaped(document.data, selected, shape, self._schemas)).data
+        return print_shaped(document.data, selected, shape, self._schemas)
 
     async def _send_all(self, contents: bytes) -> None:
         await self._send("push-update", b"<datastore-contents>%b</datastore-contents>" % contents)
 
-    async def _send_changes(self, trigger: OnChange, data: etree._Element) -> None:
-        edits = difference(self._last, data, self._schemas)
-        self._last = data
+    async def _send_changes(self, trigger: OnChange, new: bytes) -> None:
+        if new == self._last:
+            return
+        edits = difference(Printed(self._last).data, Printed(new).data, self._schemas)
+        self._last = new
         told = [edit for edit in edits if edit.operation not in trigger.excluded]
         self.excluded += bool(edits) and not told
         if told:

@@ -13,7 +13,7 @@ from flowexport_mgmt.north.netconf.notifications.snapshots import Snapshots
 from flowexport_mgmt.north.netconf.notifications.stream import Stream
 from flowexport_mgmt.north.netconf.reading import Reader
 
-MAX_SUBSCRIPTIONS: Final = 512
+MAX_SUBSCRIPTIONS: Final = 256
 MAX_OF_SESSION: Final = 32
 
 
