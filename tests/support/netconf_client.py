@@ -31,7 +31,7 @@ NAMESPACES = {
     "yl": "urn:ietf:params:xml:ns:yang:ietf-yang-library",
 }
 _NOTIFICATION = "{urn:ietf:params:xml:ns:netconf:notification:1.0}notification"
-_PATIENCE = 10.0
+_PATIENCE = 30.0
 
 
 def hello(*versions: str) -> bytes:

@@ -108,6 +108,7 @@ async def test_a_costly_expression_is_given_up_and_stops_nobody(
     while not refused.done():
         await bob.data(get.format(f'<filter><server xmlns="{NAMESPACES["fxs"]}"/></filter>'))
         answered += 1
+        await asyncio.sleep(0.02)  # which leaves the processor to the evaluation
     (error,) = await refused
     assert (error["type"], error["tag"]) == ("application", "resource-denied")
     assert "1 s" in error["message"]
