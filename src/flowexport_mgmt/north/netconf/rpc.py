@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Self
@@ -14,6 +15,14 @@ from flowexport_mgmt.north.netconf import names
 from flowexport_mgmt.north.netconf.names import base
 
 _BASE_ONLY: Final[Mapping[str | None, str]] = {None: names.BASE}
+
+
+_PLAIN: Final = re.compile(r"[\w:./ #-]*")
+
+
+def _quoted(value: str) -> str:
+    """Quote an attribute; most have nothing to escape, and every reply has a few."""
+    return f'"{value}"' if _PLAIN.fullmatch(value) else quoteattr(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +53,13 @@ class Envelope:
 
     def _attributes(self) -> Iterable[str]:
         for prefix, namespace in self.namespaces.items():
-            yield f" xmlns{f':{prefix}' if prefix else ''}={quoteattr(namespace)}"
+            yield f" xmlns{f':{prefix}' if prefix else ''}={_quoted(namespace)}"
         prefixes = {namespace: prefix for prefix, namespace in self.namespaces.items() if prefix}
         prefixes[names.XML] = "xml"
         for name, value in self.attributes.items():
             namespace = names.namespace_of(name)
             qualifier = f"{prefixes[namespace]}:" if namespace else ""
-            yield f" {qualifier}{names.local_name(name)}={quoteattr(value)}"
+            yield f" {qualifier}{names.local_name(name)}={_quoted(value)}"
 
 
 @dataclass(frozen=True, slots=True)
