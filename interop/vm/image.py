@@ -31,6 +31,7 @@ MODULES: Final = (
     "nf_conntrack",
     "nf_conntrack_netlink",
     "pktgen",
+    "e1000e",
 )
 """What is there to be loaded, with all that these stand on."""
 

@@ -20,6 +20,8 @@ MARK: Final = "FLOWEXPORT_VM"
 
 _MEMORY: Final = "2G"
 _PROCESSORS: Final = 2
+_PORTS: Final = 2
+"""Ethernet ports with a real driver, e1000e, and nothing but each other at the far end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,9 @@ def _boot(image: Image, results: Path, console: Path, seconds: float) -> None:
     command += ["-append", "console=ttyS0 quiet panic=-1 mitigations=off"]
     command += ["-virtfs", f"local,path=/,mount_tag=host,readonly=on,{share}"]
     command += ["-virtfs", f"local,path={results},mount_tag=results,{share}"]
+    for number in range(_PORTS):  # on one wire
+        command += ["-netdev", f"hubport,hubid=0,id=port{number}"]
+        command += ["-device", f"e1000e,netdev=port{number},romfile="]
     with console.with_suffix(".qemu").open("wb") as log:
         machine = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
