@@ -223,6 +223,34 @@ def test_other_commits_and_new_collectors_count_nothing_twice(way: Road, router:
     wait_until(lambda: router.state.flows_exported == 2)
 
 
+def test_a_restart_counts_nothing_twice(way: Road) -> None:
+    key = (UDP, NEAR, FAR, 5009, 9, 0)
+    with exporter(way) as first:
+        first.start(active_timeout=1)
+        send(way, FAR, 9, count=4)
+        first.await_totals({key: (4 * (28 + PAYLOAD), 4)})
+    send(way, FAR, 9, count=3)  # while nobody looks
+    settled(way)
+    with exporter(way) as second:
+        second.start()
+        send(way, FAR, 9, count=2)
+        settled(way)
+        end_all(way)
+        second.await_totals({key: (2 * (28 + PAYLOAD), 2)})
+
+
+def test_flows_have_the_interfaces_that_they_pass(way: Road, router: Exporter) -> None:
+    ports = [way.router.counters(name)["ifindex"] for name in ("port0", "port1")]
+    router.start()
+    for target in (FAR, FAR6):
+        send(way, target, 9, count=1)
+    expected = settled(way)
+    end_all(way)
+    router.await_totals(expected)
+    found = {(record["ingressInterface"], record["egressInterface"]) for record in router.records}
+    assert found == {tuple(ports)}
+
+
 def test_zones_choose(way: Road) -> None:
     with way.router.inside():
         track(
