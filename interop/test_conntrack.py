@@ -197,6 +197,9 @@ def follow(way: Road, folder: Path, ports: dict[str, int]) -> None:
                 subprocess.run(["conntrack", "-F"], check=True, capture_output=True)
             eventually(lambda: state(exporter, "flows-active") == 0, "all ended")
         assert state(exporter, "events-lost") == 0
+        for name in ("netflow9", "ipfix"):
+            sent = exporter.statistics(name)
+            assert (sent["queue-depth"], sent["dropped-records"], sent["errors"]) == ("0", "0", "0")
 
 
 @pytest.fixture(scope="module")
