@@ -144,13 +144,22 @@ class Lab:
         self._leave()
         command = ["ip", "netns", "exec", self.near.name, str(FLOWEXPORTD)]
         self.daemon = Daemon(self.folder / "state", command=command)
-        self.session = self.daemon.netconf(START_BUDGET)
+        eventually(self._answers, "flowexportd answers", START_BUDGET)
 
     def stop(self) -> None:
         """End everything."""
         self._leave()
         self.receiver.close()
         self.judges.stop()
+
+    def _answers(self) -> bool:
+        """Open a session, if there is somebody to open it with."""
+        assert self.daemon is not None
+        assert self.daemon.process.poll() is None, self.daemon.output
+        with contextlib.suppress(FileNotFoundError, ConnectionError):
+            self.session = Netconf(self.daemon.socket, START_BUDGET)
+            return True
+        return False
 
     def _leave(self) -> None:
         if self.session is not None:

@@ -38,11 +38,6 @@ def rules(lab: Lab, side: str = "ingress", device: str = "wan") -> list[str]:
     return [line for line in shown.splitlines() if line.startswith("filter") and "handle" in line]
 
 
-def exporter_of(lab: Lab) -> int:
-    assert lab.daemon is not None
-    return lab.daemon.child("exporter")
-
-
 def test_a_kernel_without_the_modules(lab: Lab) -> None:
     """It is said what is missing, and what mends it; then it works by itself."""
     before = MODPROBE.read_text()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import logging
 import os
@@ -45,8 +44,7 @@ def open_samples(family: Family) -> socket.socket:
     """
     link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
     try:
-        with contextlib.suppress(PermissionError):
-            link.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
+        _enlarge(link)
         link.bind((0, 0))
         for name in (_CONFIG, _SAMPLES):
             link.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, family.groups[name])
@@ -65,6 +63,14 @@ class ReaderCounters:
 
     malformed: int = 0
     overruns: int = 0
+
+
+def _enlarge(link: socket.socket) -> None:
+    """Let many samples wait; in a container as many as any user may have wait."""
+    try:
+        link.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
+    except PermissionError:
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
 
 
 class Reader:
