@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flowexport_mgmt.datastore.access.first import with_first_access
+from flowexport_mgmt.datastore.changes import Change
 from flowexport_mgmt.datastore.documents import read_document, valid_configuration
 from flowexport_mgmt.datastore.files import Backup, StateFolder, Stored
 from flowexport_mgmt.datastore.record import CommitRecord
@@ -29,7 +30,8 @@ _log = logging.getLogger(__name__)
 class Running:
     """A committed configuration: as a tree, as its document, as typed values.
 
-    ``backup`` is the configuration to go back to unless the commit is confirmed.
+    ``backup`` is the configuration to go back to unless the commit is confirmed, and ``since`` what
+    was changed since then; None after a restart, when nobody knows.
     """
 
     record: CommitRecord
@@ -37,11 +39,23 @@ class Running:
     document: bytes
     configuration: Configuration
     backup: Backup | None = None
+    since: tuple[Change, ...] | None = None
 
     @classmethod
     def of(cls, record: CommitRecord, valid: Valid, backup: Backup | None = None) -> Running:
         """Make a valid configuration the one of a commit."""
         return cls(record, valid.tree, valid.document, valid.configuration, backup)
+
+    def waiting(self, base: Running, changes: Sequence[Change]) -> Running:
+        """Give what this is when it waits to be confirmed, made by changes on top of another one.
+
+        The first of a row of confirmed commits goes back to the one below it, the others with it.
+        """
+        if base.backup is None:
+            backup = Backup(base.record, base.document)
+            return replace(self, backup=backup, since=tuple(changes))
+        since = None if base.since is None else (*base.since, *changes)
+        return replace(self, backup=base.backup, since=since)
 
     @property
     def stored(self) -> Stored:

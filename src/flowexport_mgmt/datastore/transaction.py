@@ -21,7 +21,7 @@ from flowexport_mgmt.datastore.clock import Clock
 from flowexport_mgmt.datastore.components import Component
 from flowexport_mgmt.datastore.description import describe
 from flowexport_mgmt.datastore.events import Bus, ConfigurationChanged
-from flowexport_mgmt.datastore.files import HISTORY, Backup, StateFolder, Stored
+from flowexport_mgmt.datastore.files import HISTORY, StateFolder, Stored
 from flowexport_mgmt.datastore.participants import Participants
 from flowexport_mgmt.datastore.record import Author, CommitRecord, PendingConfirm
 from flowexport_mgmt.datastore.rollback import valid_backup
@@ -199,7 +199,9 @@ class Transactions:
             label=order.label or base.record.label,
             pending=pending,
         )
-        running = replace(base, record=record, backup=self._backup(pending))
+        running = replace(base, record=record, backup=None, since=None)
+        if pending is not None:
+            running = running.waiting(base, ())
         await self._save(running.stored)
         self._running = running
         self._keep()
@@ -219,13 +221,6 @@ class Transactions:
             pending=order.pend(),
         )
 
-    def _backup(self, pending: PendingConfirm | None) -> Backup | None:
-        """Give what a commit goes back to that waits for this: the first of a row keeps its own."""
-        base = self.running
-        if pending is None:
-            return None
-        return base.backup or Backup(base.record, base.document)
-
     def _ruled_out(self, valid: Valid) -> list[Change]:
         """Give the nodes that a ``when`` deleted."""
         return [
@@ -240,7 +235,9 @@ class Transactions:
         await self._participants.prepare(chosen, old, new, self.running.record.id + 1)
         crash.point(_AFTER_PREPARE)
         record = self._record(order, changes)
-        running = Running.of(record, valid, self._backup(record.pending))
+        running = Running.of(record, valid)
+        if record.pending is not None:
+            running = running.waiting(self.running, changes)
         try:
             await self._save(running.stored)
         except BaseException:

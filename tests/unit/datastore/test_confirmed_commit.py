@@ -524,9 +524,38 @@ async def test_it_is_told_like_every_change(store: Datastore, ann: Operator) -> 
     assert isinstance(event, ConfigurationChanged)
     assert {(change.kind, change.path) for change in event.changes} == {
         ("changed", "/fe:flow-export/fe:collector[fe:name='a']/fe:port"),
-        ("deleted", "/fxs:server"),
+        ("deleted", "/fxs:server/fxs:http/fxs:port"),
     }
     assert event.session == ann.session.id
+
+
+async def test_a_row_that_ends_where_it_began(
+    store: Datastore, ann: Operator, clock: ManualClock
+) -> None:
+    await ann.commit(port(2), BOUND)
+    await ann.commit(port(1), BOUND)
+    with store.events.subscribe() as events:
+        await store.cancel_commit(ann.session)
+        assert not [e for e in events._events if isinstance(e, ConfigurationChanged)]
+    assert (store.record.id, pending(store), port_of(store), clock.armed) == (3, None, 1, [])
+
+
+async def test_after_a_restart_it_is_found_out_what_changes(
+    restart: Restart, ann: Operator
+) -> None:
+    await ann.commit(server("<http><port>99</port></http>") + port(2), LASTING)
+    other = restart()
+    bob = Operator(other, "bob")
+    await bob.commit(port(3), BOUND, "token")
+    with other.events.subscribe() as events:
+        await other.cancel_commit(bob.session, "token")
+        event = await anext(aiter(events))
+    assert isinstance(event, ConfigurationChanged)
+    assert {(change.kind, change.path) for change in event.changes} == {
+        ("changed", "/fe:flow-export/fe:collector[fe:name='a']/fe:port"),
+        ("deleted", "/fxs:server"),
+    }
+    assert port_of(other) == 1
 
 
 async def test_edits_of_the_candidate_stay(store: Datastore, ann: Operator, bob: Operator) -> None:
