@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import select
 import threading
@@ -23,7 +24,7 @@ _LOG = LimitedLogger(logging.getLogger(__name__))
 
 _RETRY_S: Final = 1.0
 _REST_S: Final = 0.05
-"""How long changes that ask for all to be read again are gathered at least."""
+"""How long changes are gathered before records are matched with them."""
 _REST_SHARE: Final = 4
 """The rest between two reads, in multiples of the time that one takes."""
 
@@ -43,6 +44,19 @@ class FibReport:
     resyncs: int = 0
     overruns: int = 0
     last_change_ns: int | None = None
+
+
+@dataclass(slots=True)
+class _Due:
+    """The monotonic times at which tables are to be read again, or their changes to be seen."""
+
+    read: float = math.inf
+    publish: float = math.inf
+
+    def wait_ms(self, now: float) -> float | None:
+        """Give the time until the first of them; None for no end."""
+        first = min(self.read, self.publish)
+        return None if first == math.inf else max(0.0, first - now) * 1000
 
 
 class Fib:
@@ -101,19 +115,19 @@ class Fib:
         poll = select.poll()
         poll.register(kernel.open(), select.POLLIN)
         poll.register(self._wake, select.POLLIN)
-        rested = self._read(kernel)
-        is_due = False
+        rest = self._read(kernel)
+        due = _Due()
         while not self._stopping:
             now = time.monotonic()
-            if is_due and now >= rested:
+            if now >= due.read:
                 self._replace(resyncs=self.report.resyncs + 1)
-                rested, is_due = self._read(kernel), False
-                continue
-            poll.poll((rested - now) * 1000 if is_due else None)
-            heard = kernel.listen()
-            if heard.reread and not is_due:
-                is_due, rested = True, max(rested, time.monotonic() + _REST_S)
-            self._take(kernel, heard)
+                rest, due = self._read(kernel), _Due()
+            elif now >= due.publish:
+                self._publish(kernel)
+                due.publish = math.inf
+            else:
+                poll.poll(due.wait_ms(now))
+                self._take(kernel.listen(), due, rest)
 
     def _read(self, kernel: KernelRoutes) -> float:
         """Read all tables; give the monotonic time before which they are not to be read again."""
@@ -124,13 +138,17 @@ class Fib:
         now = time.monotonic()
         return now + _REST_SHARE * (now - begun)
 
-    def _take(self, kernel: KernelRoutes, heard: Heard) -> None:
+    def _take(self, heard: Heard, due: _Due, rest: float) -> None:
+        """Take note of what was heard, and when something is to be done about it."""
+        soon = time.monotonic() + _REST_S
         if heard.overrun:
             self._replace(overruns=self.report.overruns + 1)
             _LOG.log(logging.WARNING, "overrun", "routes changed faster than they could be read")
         if heard.changes:
             self._replace(updates=self.report.updates + heard.changes)
-            self._publish(kernel)
+            due.publish = min(due.publish, soon)
+        if heard.reread:
+            due.read = min(due.read, max(rest, soon))
 
     def _publish(self, kernel: KernelRoutes) -> None:
         self._view = kernel.view()
