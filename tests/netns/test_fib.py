@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import subprocess
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
@@ -14,6 +13,7 @@ from tests.support.namespaces import Namespace, join, namespaces
 from tests.support.routes import (
     NOWHERE,
     Answer,
+    add,
     ask_kernel,
     flows,
     following,
@@ -38,15 +38,6 @@ def router() -> Iterator[Namespace]:
             host.ip("address", "add", f"10.0.{number}.1/24", "dev", f"w{number}")
             host.ip("address", "add", f"fd00:{number}::1/64", "dev", f"w{number}", "nodad")
         yield host
-
-
-def add(host: Namespace, *lines: str) -> None:
-    """Run many commands of ip(8) at once."""
-    command = ["ip", "-n", host.name, "-batch", "-"]
-    done = subprocess.run(
-        command, input="\n".join(lines) + "\n", capture_output=True, text=True, check=False
-    )
-    assert not done.returncode, done.stderr
 
 
 def chosen(

@@ -62,6 +62,15 @@ def flows(sources: Iterable[str], destinations: Iterable[str], **columns: Any) -
     )
 
 
+def add(host: Namespace, *lines: str) -> None:
+    """Run many commands of ip(8) at once."""
+    command = ["ip", "-n", host.name, "-batch", "-"]
+    done = subprocess.run(
+        command, input="\n".join(lines) + "\n", capture_output=True, text=True, check=False
+    )
+    assert not done.returncode, done.stderr
+
+
 def ask_kernel(host: Namespace, destinations: Iterable[str], *words: str) -> list[Answer | None]:
     """Ask which route is taken to each destination; None where there is none."""
     asked = list(destinations)

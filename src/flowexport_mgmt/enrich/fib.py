@@ -106,6 +106,8 @@ class Fib:
                 self._follow(kernel)
             except OSError as error:
                 self._note_failure(f"rtnetlink: {error.strerror or error}")
+            except Exception as error:  # noqa: BLE001 - records go on without routes; tried again
+                self._note_failure(f"internal error: {error!r}")
             finally:
                 kernel.close()
             self._wait(_RETRY_S)

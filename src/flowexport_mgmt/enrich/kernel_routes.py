@@ -43,6 +43,8 @@ _LOG = LimitedLogger(logging.getLogger(__name__))
 
 _FAMILIES: Final[Mapping[Version, int]] = {4: 2, 6: 10}
 _BODY: Final = 12  # octets of rtmsg and fib_rule_hdr
+_FAMILY_AT: Final = 16
+"""Where messages name their family: one that the kernel lacks is answered for by all others."""
 _NEXTHOP_BODY: Final = 8
 _LINK_BODY: Final = struct.pack("=BxHiIIHHI", 0, 0, 0, 0, 0, 8, 29, 8)  # without counters
 
@@ -111,7 +113,8 @@ class KernelRoutes:
         tables = RouteTables(self._read_nexthops())
         for version, family in _FAMILIES.items():
             body = bytes([family]) + bytes(_BODY - 1)
-            rules = [read_rule(each) for each in self._dump(_GETRULE, _NEWRULE, body)]
+            messages = self._dump(_GETRULE, _NEWRULE, body)
+            rules = [read_rule(each) for each in messages if each[_FAMILY_AT] == family]
             self._rules[version] = tuple(
                 sorted((rule for rule in rules if rule.plain), key=lambda rule: rule.priority)
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import struct
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -151,6 +151,22 @@ def test_columns_say_what_single_messages_say() -> None:
         single = [read_route(message) for message in messages]
         assert got == sorted((r.table, r.address, r.length, r.path) for r in single if r)
         assert len(found.paths) < 60
+
+
+def test_routes_of_the_other_family_are_left_out() -> None:
+    messages = [
+        route("10.0.0.0/8", [("RTA_OIF", 1)]),
+        route("0.0.0.0/0", [("RTA_OIF", 1)]),
+        route("::/0", [("RTA_OIF", 2)]),
+        route("fd00::/64", [("RTA_OIF", 2)]),
+    ]
+    sizes = np.array([len(message) for message in messages])
+    begins = np.cumsum([0, *sizes])[:-1]
+    cases: tuple[tuple[Literal[4, 6], list[int]], ...] = ((4, [0, 8]), (6, [0, 64]))
+    for version, lengths in cases:
+        found = read_routes(version, b"".join(messages), begins, begins + sizes)
+        assert sorted(found.lengths.tolist()) == lengths
+        assert {found.paths[path].hops[0].ifindex for path in found.path} == {version // 2 - 1}
 
 
 def test_no_routes() -> None:

@@ -62,6 +62,9 @@ class _Part(NamedTuple):
 def read_routes(version: Literal[4, 6], data: bytes, begins: Numbers, ends: Numbers) -> Routes:
     """Read RTM_NEWROUTE messages of one family; see `read_route` for what is left out.
 
+    A kernel without IPv6 answers with its IPv4 routes when it is asked for those of IPv6: what is
+    of another family is left out too.
+
     Args:
         version: 4 or 6.
         data: datagrams of a dump, one behind the other, each a multiple of four octets.
@@ -113,7 +116,7 @@ def _read_alike(version: int, matrix: Words, paths: list[Path]) -> _Part | None:
     position = np.zeros(len(first), np.int64)
     for place, row in enumerate(first.tolist()):
         route = read_route(matrix[row].tobytes())
-        if route is not None:
+        if route is not None and route.version == version:
             tables[place], position[place] = route.table, len(paths)
             paths.append(route.path)
     kept = tables[which] >= 0
