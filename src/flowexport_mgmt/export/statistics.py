@@ -14,8 +14,8 @@ from flowexport_mgmt.export.transfer import Progress
 class Statistics:
     """Counts since ``since_ns``; times are Unix nanoseconds, None for never.
 
-    Datagrams, octets, records and templates are those that the kernel accepted; ``data_records``
-    leaves option data out, and what is of the kind ``exports`` makes ``last_export_ns``.
+    Datagrams, octets, records and templates are those that the kernel accepted; what is of the kind
+    ``exports`` makes ``last_export_ns``.
     ``failures`` counts errors by name, ``fallbacks`` the ways to send that were given up.
     """
 
@@ -24,7 +24,6 @@ class Statistics:
     datagrams: int = 0
     octets: int = 0
     records: int = 0
-    data_records: int = 0
     templates: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     last_error: str | None = None
@@ -45,8 +44,6 @@ class Statistics:
         self.octets += progress.octets
         self.records += progress.records
         self.templates += progress.templates
-        if progress.output.content is not Content.TEMPLATES:
-            self.data_records += progress.records
         if progress.templates:
             self.last_template_ns = unix_ns
         if progress.output.content is self.exports and progress.datagrams:
