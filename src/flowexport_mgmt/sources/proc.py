@@ -123,11 +123,15 @@ def parse_protocols(text: str, names: Mapping[int, Iterable[str]]) -> dict[int, 
 
 
 def parse_mounts(text: str) -> list[tuple[str, str]]:
-    """Parse /proc/mounts: device and folder of each file system that is on a local disk."""
+    """Parse /proc/mounts: device and folder of each file system that is on a local disk.
+
+    Images that are mounted (/dev/loop) are files of another file system, and always full.
+    """
     mounts: dict[str, str] = {}
     for line in text.splitlines():
-        device, folder, *_ = map(_unescape, line.split(" "))
-        if device.startswith("/dev/") or folder == "/":
+        device, folder, kind = map(_unescape, line.split(" ")[:3])
+        is_disk = device.startswith("/dev/") and not device.startswith("/dev/loop")
+        if folder == "/" or (is_disk and not kind.startswith("fuse")):
             mounts.setdefault(device, folder)
     return list(mounts.items())
 

@@ -64,6 +64,8 @@ proc /proc proc rw 0 0
 /dev/vdb1 /var/with\040blank ext4 rw 0 0
 /dev/vdb1 /bound ext4 rw 0 0
 server:/home /home nfs rw 0 0
+/dev/loop3 /snap/core/1 squashfs ro 0 0
+/dev/sdc1 /media/stick fuseblk rw 0 0
 """
 
 
