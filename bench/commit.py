@@ -47,7 +47,7 @@ def _measure(schema: SchemaContext, size: int) -> Result:
         contextlib.closing(asyncio.new_event_loop()) as loop,
     ):
         store = _load(schema, Path(folder), size)
-        session = store.open_session("bench", "bench", "", lambda: None)
+        session = store.open_session("bench", "bench", "", lambda: None, recovery=True)
         ports = itertools.cycle((7, 8))
 
         async def edit_and_commit() -> None:
