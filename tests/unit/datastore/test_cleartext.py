@@ -49,6 +49,9 @@ async def test_an_edit_is_hashed_before_anything_keeps_it(
         await operator.commit()
     assert verify_password(SECRET, stored_in(store))
     assert SECRET.encode() not in everything_in(tmp_path)
+    audit = (tmp_path / "audit.jsonl").read_text()
+    assert "password-hash" in audit
+    assert stored_in(store) not in audit
     await store.stop()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -158,6 +159,7 @@ class _Crowd:
         return [visitor for visitors in self._sources.values() for visitor in visitors]
 
 
+@functools.lru_cache(maxsize=1024)
 def source_of(address: str) -> str:
     """Give what an address counts as: itself, or for IPv6 its /64."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
