@@ -17,14 +17,17 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from tests.support.conditions import wait_until
 from tests.support.conntrack import count_entries, flush, set_switches
 from tests.support.namespaces import namespaces
 from tests.support.packets import send_each
 
 from bench.compiler import build
 from bench.measure import ROUNDS, Cost, Result, Skipped
+from flowexport_mgmt.enrich import Fib
 from flowexport_mgmt.export import open_sender
 from flowexport_mgmt.model import flow_export as fe
+from flowexport_mgmt.model.base import OperStatus
 from flowexport_mgmt.pipeline import Lane, read_clock
 from flowexport_mgmt.records import FlowBatch
 from flowexport_mgmt.sources.conntrack.accounting import Accounting
@@ -104,7 +107,7 @@ def _fill(size: int) -> None:
 
 
 class _Table:
-    """Our side: a dump alone, or a dump whose growth leaves in datagrams."""
+    """Our side: a dump alone, or a dump whose growth finds its interfaces and leaves as IPFIX."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -114,6 +117,9 @@ class _Table:
         self._sink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._sink.bind(("127.0.0.1", 0))
         self._lane = _make_lane(self._sink.getsockname()[1])
+        self._fib = Fib(lambda *_: None)
+        self._fib.start()
+        wait_until(lambda: self._fib.report.status is OperStatus.UP)
         self.cycle()
         held = self._accounting.table
         assert held.memory <= OCTETS_PER_FLOW * len(held), held.memory / len(held)
@@ -136,12 +142,13 @@ class _Table:
     def close(self) -> None:
         assert self._accounting.exported == self._expected
         assert not self._lane.report().dropped_records
+        self._fib.stop(1.0)
         self._lane.close()
         self._sink.close()
         self._dumps.close()
 
     def _send(self, batch: FlowBatch) -> None:
-        self._lane.offer(batch)
+        self._lane.offer(self._fib.flows(batch))
         while self._lane.step(now := read_clock()) < now.monotonic + 1.0:
             pass
 

@@ -53,9 +53,7 @@ def run(*, quick: bool) -> list[Result]:
         return results
 
 
-def _measure(
-    sender: Any, name: str, protocol: fe.Protocol, case: flows.Case, port: int
-) -> Result:
+def _measure(sender: Any, name: str, protocol: fe.Protocol, case: flows.Case, port: int) -> Result:
     config = fe.Collector(name="bench", address="127.0.0.1", port=port, protocol=protocol)
     collector = Collector(config, _NOW, lambda *_: None)
     collector.configure(config, open_sender(config), _NOW)
