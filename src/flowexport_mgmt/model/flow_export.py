@@ -346,7 +346,8 @@ class CollectorStatistics(Node, frozen=True, kw_only=True):
 
     send_method: SendMethod | None = None
     """How UDP datagrams are handed to the kernel at present: the first of these ways that the path
-    to the collector allows.
+    to the collector allows. Datagrams of unequal sizes, of which gso makes no runs, go by
+    sendmmsg.
     """
 
     send_fallbacks: int | None = None
