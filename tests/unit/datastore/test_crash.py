@@ -104,3 +104,20 @@ async def test_a_crash_before_a_commit_is_confirmed(
             assert store.history[-1] == store.record
         finally:
             await store.stop()
+
+
+@pytest.mark.parametrize("point", [p for p in ALL_POINTS if ".running." in p or ".history." in p])
+async def test_a_crash_while_a_commit_is_confirmed(
+    schema: SchemaContext, tmp_path: Path, point: str
+) -> None:
+    """Once it is on disk that it is confirmed it stays; before that it is rolled back."""
+    assert commit(tmp_path, 1).stdout == "1\n"
+    died = commit(tmp_path, 2, f"{point}:{passes(point)[-1]}", "confirm")
+    assert (died.returncode, died.stdout) == (crash.EXIT_STATUS, ""), died.stderr
+    store = open_store(schema, tmp_path)
+    try:
+        assert (port_of(store), store.record.id) == ((2, 2) if point in DURABLE else (1, 3))
+        assert store.pending is None
+        assert store.history[-1] == store.record
+    finally:
+        await store.stop()
