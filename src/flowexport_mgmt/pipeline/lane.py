@@ -126,10 +126,13 @@ class Lane:
             self._generate(now)
             return self._transmit(now)
 
-    def retry(self, now: Instant) -> None:
-        """Let a collector that is down be opened again at the next step."""
+    def retry(self, now: Instant) -> bool:
+        """Let a collector that is down be opened again at the next step; tell whether it is."""
         with self._lock:
+            if self._collector.is_open:
+                return False
             self._collector.retry(now)
+            return True
 
     @property
     def interest(self) -> Interest | None:

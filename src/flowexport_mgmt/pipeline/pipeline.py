@@ -61,8 +61,8 @@ class Pipeline:
 
     def retry(self, lane: Lane, now: Instant) -> None:
         """Let a lane that is down try again now: what it needs may have changed."""
-        lane.retry(now)
-        self._egress.wake((lane,))
+        if lane.retry(now):
+            self._egress.wake((lane,))
 
     def remove(self, lane: Lane) -> None:
         """Serve a lane no more."""
