@@ -571,6 +571,21 @@ async def test_a_damaged_host_key_closes_only_this_door(tmp_path: Path) -> None:
         assert await ssh_state(server) == (OperStatus.UP, None)
 
 
+async def test_a_host_key_that_is_restored_opens_the_door_by_itself(tmp_path: Path) -> None:
+    path = tmp_path / "ssh_host_ed25519_key"
+    path.write_text("no key")
+    path.chmod(0o600)
+    async with running_server(tmp_path) as server:
+        assert (await ssh_state(server))[0] is OperStatus.DOWN
+        key = asyncssh.generate_private_key("ssh-ed25519")
+        path.write_bytes(key.export_private_key())
+        await until(lambda: not server.door._ssh.is_short)
+        connection = await connect(server)
+        assert host_key(connection) == key.public_data
+        connection.close()
+        assert await ssh_state(server) == (OperStatus.UP, None)
+
+
 async def test_a_reload_reads_the_host_key_anew(server: Server) -> None:
     path = server.folder / "ssh_host_ed25519_key"
     key = asyncssh.generate_private_key("ssh-ed25519")
