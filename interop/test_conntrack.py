@@ -134,11 +134,34 @@ def make_traffic(way: Road, folder: Path) -> None:
             send_sctp(source, target, (1000, 2000) if asks else (2000, 1000), chunk)
 
 
-def state(one: Daemon, leaf: str) -> int:
+def state(one: Daemon, leaf: str) -> str:
+    """Read a leaf of conntrack's state; empty where there is none."""
     with one.session() as session:
         names = {"fe": "urn:flowexport:flow-export"}
         reply = session.get(filter=("xpath", (names, "/fe:flow-export/fe:conntrack")))
-    return int(reply.data_ele.findtext(f".//{{*}}{leaf}") or 0)
+    return reply.data_ele.findtext(f".//{{*}}{leaf}") or ""
+
+
+def await_export(exporter: Daemon, space: Namespace, ports: dict[str, int]) -> None:
+    """Wait until all connections ended and their records were sent and read."""
+    eventually(lambda: state(exporter, "flows-active") == "0", "all ended", 60.0)
+    assert state(exporter, "events-lost") == "0"
+    for name, port in ports.items():
+        eventually(
+            lambda name=name: exporter.statistics(name)["queue-depth"] == "0",  # type: ignore[misc]
+            f"{name} was sent all",
+        )
+        sent = exporter.statistics(name)
+        assert (sent["dropped-records"], sent["errors"]) == ("0", "0")
+        eventually(lambda port=port: has_read(space, port), f"{name} has read all")  # type: ignore[misc]
+
+
+def has_read(space: Namespace, port: int) -> bool:
+    """Tell whether nothing waits in the socket of a UDP port (proc_net_udp(5))."""
+    sockets = run("ip", "netns", "exec", space.name, "cat", "/proc/net/udp").splitlines()[1:]
+    rows = [line.split() for line in sockets]
+    waiting = [row[4] for row in rows if row[1].endswith(f":{port:04X}")]
+    return waiting == ["00000000:00000000"]
 
 
 @contextlib.contextmanager
@@ -188,18 +211,14 @@ def follow(way: Road, folder: Path, ports: dict[str, int]) -> None:
     """Export, and end only when every connection has ended."""
     router = Namespace(way.router.name)
     with daemon(router, folder) as exporter:
-        own = [collector(name, name, ports[name]) for name in ("netflow9", "ipfix")]
-        exporter.commit(*own, CONNTRACK)
-        eventually(lambda: state(exporter, "dump-duration"), "the first dump is over")
+        own = {name: ports[name] for name in ("netflow9", "ipfix")}
+        exporter.commit(*(collector(name, name, port) for name, port in own.items()), CONNTRACK)
+        eventually(lambda: state(exporter, "oper-status") == "up", "the first dump is over")
         with observed(way, folder, ports["soft"]):
             make_traffic(way, folder)
             with way.router.inside():
                 subprocess.run(["conntrack", "-F"], check=True, capture_output=True)
-            eventually(lambda: state(exporter, "flows-active") == 0, "all ended")
-        assert state(exporter, "events-lost") == 0
-        for name in ("netflow9", "ipfix"):
-            sent = exporter.statistics(name)
-            assert (sent["queue-depth"], sent["dropped-records"], sent["errors"]) == ("0", "0", "0")
+            await_export(exporter, router, own)
 
 
 @pytest.fixture(scope="module")
@@ -263,17 +282,18 @@ def test_all_that_conntrack_flushes_reaches_nfdump_once(tmp_path: Path) -> None:
         with way.router.inside():
             track()
         with nfcapd(router, files) as judge, daemon(router, tmp_path) as exporter:
-            own = collector("judge", "ipfix", judge.port, rate_limit=5000)  # nfcapd's pace
+            own = collector("judge", "ipfix", judge.port, rate_limit=500)  # it may be slow
             exporter.commit(own, CONNTRACK.replace("<active-timeout>1<", "<active-timeout>3600<"))
-            eventually(lambda: state(exporter, "dump-duration"), "the first dump is over")
+            eventually(lambda: state(exporter, "oper-status") == "up", "the first dump is over")
             with way.near.inside():
                 send_each("10.7.1.1", FAR, MANY)
             with way.router.inside():
                 subprocess.run(["conntrack", "-F"], check=True, capture_output=True)
-            eventually(lambda: state(exporter, "destroy-events") >= MANY, "all ended", 60.0)
-            eventually(lambda: exporter.statistics("judge")["queue-depth"] == "0", "all sent")
-            assert state(exporter, "events-lost") == 0
-            assert exporter.statistics("judge")["dropped-records"] == "0"
+            eventually(lambda: int(state(exporter, "destroy-events")) >= MANY, "all told", 60.0)
+            eventually(
+                lambda: int(exporter.statistics("judge")["records-sent"]) >= MANY, "all sent", 60.0
+            )
+            await_export(exporter, router, {"judge": judge.port})
     counted = [key for key, packets, _ in nfdump(files / "files") if packets == 1]
     ours = [key for key in counted if key[1].startswith("10.7.1.")]
     assert len(ours) == len(set(ours)) == MANY
