@@ -31,7 +31,7 @@ EVENT_BUFFER: Final = 64 << 20
 """Octets asked for; the kernel doubles it, and an event takes 1280 of it."""
 _SLOTS: Final = 4096
 _SLOT: Final = 1024
-_MAX_EVENTS: Final = 4 * _SLOTS
+MAX_EVENTS: Final = 4 * _SLOTS
 """Events that make one batch at most."""
 
 OpenSocket = Callable[[], socket.socket]
@@ -144,7 +144,7 @@ class EventSocket:
         return self._link.fileno()
 
     def read(self, decoder: Decoder) -> list[Entries]:
-        """Take the events that are there, some thousands at most; none when there are none left.
+        """Take the events that are there, and no more than MAX_EVENTS and a call's worth.
 
         A loss is counted in ``losses``, and what comes after it is read all the same.
 
@@ -154,14 +154,12 @@ class EventSocket:
         """
         found: list[Entries] = []
         taken = 0
-        while taken < _MAX_EVENTS:
+        while taken < MAX_EVENTS:
             count = self._receive()
             if not count:
                 break
             taken += count
             found += self._take_apart(count, decoder)
-            if count < _SLOTS:
-                break
         self.received += taken
         return found
 

@@ -26,8 +26,9 @@ from flowexport_mgmt.sources.conntrack.tracker import Tracker
 _logger = logging.getLogger(__name__)
 _LOG = LimitedLogger(_logger)
 
-_LINGER_S: Final = 0.01
-"""How long events are let gather, so that many of them are one batch."""
+_LINGER_S: Final = 0.05
+"""How long events are let gather, so that many of them are one batch: what waits for a collector is
+bounded in batches."""
 
 
 class ConntrackSource:

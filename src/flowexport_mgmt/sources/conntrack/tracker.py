@@ -10,6 +10,7 @@ from typing import Final
 from flowexport_mgmt.records import FlowBatch
 from flowexport_mgmt.sources.conntrack.accounting import Accounting
 from flowexport_mgmt.sources.conntrack.sockets import (
+    MAX_EVENTS,
     DumpSocket,
     EventSocket,
     OpenSocket,
@@ -95,10 +96,11 @@ class Tracker:
         before = self.events.losses
         for _ in range(_MAX_DRAINS):
             found = self.events.read(self._decoder)
-            if not found:
-                break
-            self.destroy_events += sum(map(len, found))
+            count = sum(map(len, found))
+            self.destroy_events += count
             self._send(self.accounting.end(found, time.time_ns()))
+            if count < MAX_EVENTS:
+                break
         self.losses += self.events.losses - before
 
     def _dump_once(self, *, aging: bool, go_on: Callable[[], bool]) -> bool:
