@@ -18,8 +18,10 @@ from flowexport_mgmt.model.flow_export import (
     CollectorStatistics,
     ConntrackState,
     Counters,
+    EnrichmentKernelRoutes,
     Exporter,
     FlowExportState,
+    SampledFlowsCache,
     SamplingInterfaceStatistics,
     SamplingState,
 )
@@ -185,6 +187,42 @@ _CONNTRACK_ROWS: Final[Sequence[_Row[ConntrackState]]] = (
     ),
 )
 
+_ROUTE_ROWS: Final[Sequence[_Row[EnrichmentKernelRoutes]]] = (
+    _Row(
+        GaugeMetricFamily,
+        "routes_ipv4",
+        "IPv4 prefixes in the routing tables that records are matched with.",
+        lambda s: s.ipv4_routes,
+    ),
+    _Row(
+        GaugeMetricFamily,
+        "routes_ipv6",
+        "IPv6 prefixes in the routing tables that records are matched with.",
+        lambda s: s.ipv6_routes,
+    ),
+    _Row(
+        CounterMetricFamily,
+        "route_messages_lost",
+        "Times that the kernel dropped messages about routes.",
+        lambda s: s.messages_lost,
+    ),
+)
+
+_CACHE_ROWS: Final[Sequence[_Row[SampledFlowsCache]]] = (
+    _Row(
+        CounterMetricFamily,
+        "sampled_flows",
+        "Flow records made of sampled packets.",
+        lambda s: s.records,
+    ),
+    _Row(
+        CounterMetricFamily,
+        "sampled_flows_evictions",
+        "Flow records of sampled packets made early, for want of room.",
+        lambda s: s.evictions,
+    ),
+)
+
 _EXPORTER_ROWS: Final[Sequence[_Row[Exporter]]] = (
     _Row(
         CounterMetricFamily,
@@ -259,6 +297,14 @@ class _Scrape(Collector):
             yield from self._families(_INTERFACE_ROWS, sampled, ("interface",))
         if state.conntrack is not None:
             yield from self._families(_CONNTRACK_ROWS, {(): state.conntrack})
+        if state.enrichment is not None and state.enrichment.kernel_routes is not None:
+            yield from self._families(_ROUTE_ROWS, {(): state.enrichment.kernel_routes})
+        if state.sampled_flows is not None:
+            caches: dict[tuple[str, ...], SampledFlowsCache] = {
+                (str(cache.active_timeout), str(cache.inactive_timeout)): cache
+                for cache in state.sampled_flows.cache
+            }
+            yield from self._families(_CACHE_ROWS, caches, ("active_timeout", "inactive_timeout"))
         if state.exporter is not None:
             yield from self._families(_EXPORTER_ROWS, {(): state.exporter})
         yield from self._families(_MANAGEMENT_ROWS, {(): self._management})

@@ -12,11 +12,16 @@ from flowexport_mgmt.model.flow_export import (
     Collector,
     CollectorState,
     CollectorStatistics,
+    ConntrackState,
     Counters,
+    EnrichmentKernelRoutes,
+    EnrichmentState,
     Exporter,
     FlowExport,
     FlowExportState,
     Protocol,
+    SampledFlows,
+    SampledFlowsCache,
     SamplingInterfaceState,
     SamplingInterfaceStatistics,
     SamplingState,
@@ -73,6 +78,13 @@ STATE = FlowExportState(
             ),
         ),
     ),
+    conntrack=ConntrackState(flows_exported=9, flows_active=8, recent_ring_drops=7),
+    enrichment=EnrichmentState(
+        kernel_routes=EnrichmentKernelRoutes(ipv4_routes=30, ipv6_routes=31, messages_lost=32)
+    ),
+    sampled_flows=SampledFlows(
+        cache=(SampledFlowsCache(active_timeout=60, inactive_timeout=15, records=40, evictions=41),)
+    ),
     exporter=Exporter(restarts=1, events_dropped=0),
 )
 
@@ -120,6 +132,14 @@ def test_the_names_of_the_reference_and_their_values() -> None:
         "ze_flowexport_sample_pool_total interface=wan": 550,
         "ze_flowexport_sampling_up interface=wan": 1,
         "ze_flowexport_sampling_up interface=away": 0,
+        "ze_flowexport_flows_total": 9,
+        "ze_flowexport_flows_active": 8,
+        "ze_flowexport_recent_ring_drops": 7,
+        "ze_flowexport_routes_ipv4": 30,
+        "ze_flowexport_routes_ipv6": 31,
+        "ze_flowexport_route_messages_lost_total": 32,
+        "ze_flowexport_sampled_flows_total active_timeout=60 inactive_timeout=15": 40,
+        "ze_flowexport_sampled_flows_evictions_total active_timeout=60 inactive_timeout=15": 41,
         "ze_flowexport_exporter_restarts_total": 1,
         "ze_flowexport_events_dropped_total": 0,
         "ze_flowexport_commits_total": 7,
