@@ -109,22 +109,22 @@ def _find_bounds(version: Literal[4, 6], prefixes: PrefixColumns) -> tuple[Keys,
     """Give all bounds in order, and the positions where each prefix begins and is over."""
     behind, is_last = _add_sizes(prefixes, version)
     zero = np.zeros(1, np.uint64)
-    hi = np.concatenate((zero, prefixes.keys.hi, behind.hi[~is_last]))
-    if prefixes.keys.lo is None or behind.lo is None:
-        found, places = np.unique(hi, return_inverse=True)
-        keys = Keys(found, None)
-    else:
+    lo = None
+    if prefixes.keys.lo is not None and behind.lo is not None:
         lo = np.concatenate((zero, prefixes.keys.lo, behind.lo[~is_last]))
-        keys, places = _find_unique(Keys(hi, lo))
+    hi = np.concatenate((zero, prefixes.keys.hi, behind.hi[~is_last]))
+    keys, places = _find_unique(Keys(hi, lo))
     ends = np.full(len(prefixes), len(keys.hi), np.int64)
     ends[~is_last] = places[1 + len(prefixes) :]
-    return keys, places[1 : 1 + len(prefixes)].astype(np.int64), ends
+    return keys, places[1 : 1 + len(prefixes)], ends
 
 
 def _find_unique(keys: Keys) -> tuple[Keys, Numbers]:
     """Sort keys without repetition; give them and where each of the given ones is among them."""
-    assert keys.lo is not None  # noqa: S101 - keys of one part are np.unique's
-    order = np.lexsort((keys.lo, keys.hi))
+    if keys.lo is None:
+        order = np.argsort(keys.hi, kind="stable")  # what is in order by halves sorts fast so
+    else:
+        order = np.lexsort((keys.lo, keys.hi))
     keys = keys.take(order)
     is_new = np.concatenate((np.ones(1, np.bool_), _differ(keys)))
     places = np.empty(len(order), np.int64)
