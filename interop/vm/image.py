@@ -28,6 +28,7 @@ MODULES: Final = (
     "dummy",
     "8021q",
     "bridge",
+    "vrf",
     "nf_conntrack",
     "nf_conntrack_netlink",
     "pktgen",
