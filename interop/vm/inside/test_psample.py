@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from interop.namespaces import Link, eventually, link, run
-from interop.sampling import Lab, Sampled, check_accounts, interfaces, second_link
+from interop.sampling import (
+    Lab,
+    Sampled,
+    check_accounts,
+    interfaces,
+    second_link,
+)
 from interop.sampling_scenarios import Scenarios
 
 MODPROBE = Path("/proc/sys/kernel/modprobe")
@@ -36,6 +44,11 @@ def rules(lab: Lab, side: str = "ingress", device: str = "wan") -> list[str]:
     """List the filters of a side, as tc shows them."""
     shown = run("tc", "-netns", lab.near.name, "filter", "show", "dev", device, side)
     return [line for line in shown.splitlines() if line.startswith("filter") and "handle" in line]
+
+
+def exporter_of(lab: Lab) -> int:
+    assert lab.daemon is not None
+    return lab.daemon.child("exporter")
 
 
 def test_a_kernel_without_the_modules(lab: Lab) -> None:
@@ -109,3 +122,39 @@ def test_a_filter_in_our_place_is_not_touched(lab: Lab) -> None:
     lab.sample()
     eventually(lambda: not rules(lab), "our filter is gone")
     run(*tc, "qdisc", "delete", "dev", "wan", "clsact")
+
+
+def test_everything_that_was_lost_is_counted(lab: Lab) -> None:
+    """A flood that nobody reads: the numbers of the group tell exactly what was lost."""
+    lab.sample()
+    lab.set_collectors(enabled=False)
+    lab.sample(Sampled("wan", 1, group=77, trunc=1500))
+    port = lab.new_port()
+    exporter = exporter_of(lab)
+    os.kill(exporter, signal.SIGSTOP)
+    try:
+        before = lab.near.counters()["wan"]["in-packets"]
+        for _ in range(20):  # the near end may not be able to take all of them in
+            lab.generate(10_000, 1500, port=port)
+            if lab.near.counters()["wan"]["in-packets"] - before > 40_000:
+                break
+    finally:
+        os.kill(exporter, signal.SIGCONT)
+
+    def counted() -> dict[str, int]:
+        found = lab.statistics("wan")
+        names = ("samples", "drops", "sample-pool", "packets-seen")
+        return {name: int(found[name]) for name in names}
+
+    def everything() -> bool:
+        lab.generate(1, 100, port=port)  # the loss shows in what follows it
+        found = counted()
+        return found["samples"] + found["drops"] == found["packets-seen"]
+
+    eventually(everything, "samples and drops add up to the packets that there were", 60)
+    found = counted()
+    assert found["packets-seen"] > 40_000
+    assert found["drops"] > 1000
+    assert found["sample-pool"] == found["packets-seen"]
+    assert int(lab.overall()["overruns"]) > 0
+    lab.set_collectors()
