@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from interop.namespaces import Link, eventually, link, run
 from interop.sampling import (
+    START_BUDGET,
     Lab,
     Sampled,
     check_accounts,
@@ -158,3 +159,36 @@ def test_everything_that_was_lost_is_counted(lab: Lab) -> None:
     assert found["sample-pool"] == found["packets-seen"]
     assert int(lab.overall()["overruns"]) > 0
     lab.set_collectors()
+
+
+def test_the_collectors_of_others_add_up_to_the_same(lab: Lab) -> None:
+    """To what the strict decoder made of all the samples of all tests."""
+    lab.samples(0)
+    expected = +lab.stood_for
+    eventually(lambda: lab.judges.sfacctd().total() >= expected.total(), "sfacctd has it all")
+    lab.judges.stop()
+    assert lab.judges.sfacctd() == expected
+    assert lab.judges.sfcapd() == expected
+
+
+def test_one_filter_after_a_crash(lab: Lab) -> None:
+    lab.sample(Sampled("wan", 1, "both"))
+    exporter = exporter_of(lab)
+    before = [*rules(lab), *rules(lab, "egress")]
+    assert len(before) == 2
+    os.kill(exporter, signal.SIGKILL)
+    assert lab.daemon is not None
+    eventually(
+        lambda: exporter_of(lab) not in {0, exporter}, "another exporter is there", START_BUDGET
+    )
+    lab.await_status("wan", "up")
+    assert [*rules(lab), *rules(lab, "egress")] == before
+    lab.daemon.process.kill()
+    lab.daemon.process.wait(10)
+    lab.start()
+    lab.await_status("wan", "up")
+    assert [*rules(lab), *rules(lab, "egress")] == before
+    lab.sample(Sampled("wan", 1))
+    assert (len(rules(lab)), len(rules(lab, "egress"))) == (1, 0)
+    lab.send(5, 100, port=lab.new_port())
+    eventually(lambda: lab.count("wan", "samples") == 5, "every packet is sampled once")
