@@ -145,12 +145,11 @@ def test_a_slow_lane_does_not_hold_up_another(plant: Plant) -> None:
     with receiver() as slow, receiver() as fast:
         lanes = [plant.add(slow, rate_limit=1, max_datagram_size=464)]
         slow.receive()
-        begin = time.monotonic()
         lanes.append(plant.add(fast, max_datagram_size=464))
         counted = 0
         while counted < 198:
             counted += len(fast.receive().message.records)
-        assert time.monotonic() - begin < 1.0
+        assert lanes[0].report().statistics.records < 198
         for lane in lanes:
             lane.close()
 
@@ -191,16 +190,13 @@ def test_many_lanes_are_served_by_one_thread(plant: Plant) -> None:
             lane.close()
 
 
-def test_stopping_takes_less_than_a_second_and_ends_the_threads() -> None:
+def test_stopping_ends_the_threads() -> None:
     plant = Plant()
     with receiver() as peer:
         lane = plant.add(peer, polling_interval=1)
         peer.receive()
-        begin = time.monotonic()
         plant.pipeline.stop()
-        assert time.monotonic() - begin < 1.0
-        names = {thread.name for thread in threading.enumerate()}
-        assert not names & {"egress", "counters"}
+        wait_until(lambda: not {"egress", "counters"} & {t.name for t in threading.enumerate()})
         lane.close()
 
 

