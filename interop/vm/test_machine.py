@@ -14,7 +14,7 @@ from interop.vm.machine import Outcome, run_inside
 
 ROOT = Path(__file__).parents[2]
 INSIDE = Path(__file__).with_name("inside").relative_to(ROOT)
-BUDGET_S = 230.0
+BUDGET_S = 600.0
 
 
 def _run(command: list[str], folder: Path, seconds: float) -> Outcome:
@@ -46,7 +46,7 @@ def test_a_machine_that_hangs_is_ended(tmp_path: Path) -> None:
 
 def test_what_a_command_says_and_how_it_ends_comes_out(tmp_path: Path) -> None:
     command = "echo 'two words'; uname --kernel-release; exit 7"
-    outcome = _run(["bash", "-c", command], tmp_path, 60.0)
+    outcome = _run(["bash", "-c", command], tmp_path, 120.0)
     said, release = outcome.output.splitlines()
     assert (outcome.status, said) == (7, "two words")
     assert release != os.uname().release
