@@ -19,12 +19,11 @@ from interop.daemon import Daemon, collector, daemon
 from interop.judges import Nfcapd, stop
 from interop.namespaces import Namespace, eventually, run
 from tests.support.conntrack import Road, road, track
-from tests.support.packets import SCTP_HANDSHAKE, ping, send_each, send_sctp
+from tests.support.packets import SCTP_HANDSHAKE, ping, send_sctp
 
 NEAR, TRANSLATED, FAR = "10.7.0.1", "10.7.0.9", "10.8.0.2"
 NEAR6, FAR6 = "fd07::1", "fd08::2"
 TCP, UDP, ICMP, ICMPV6, SCTP, UDPLITE = 6, 17, 1, 58, 132, 136
-MANY = 100_000
 EXPERIMENTAL = 0x88B5  # an EtherType for local use
 MASQUERADE = (
     "chain translated {",
@@ -272,28 +271,3 @@ def test_softflowd_counts_the_same_on_the_wire(judges: Judges) -> None:
     seen = {key: judges.softflowd.get(key) for key in on_the_wire}
     assert len(on_the_wire) >= 8
     assert seen == on_the_wire
-
-
-def test_all_that_conntrack_flushes_reaches_nfdump_once(tmp_path: Path) -> None:
-    files = tmp_path / "capture"
-    with road() as way:
-        router = Namespace(way.router.name)
-        way.router.ip("route", "add", "10.7.1.0/24", "via", NEAR)
-        with way.router.inside():
-            track()
-        with nfcapd(router, files) as judge, daemon(router, tmp_path) as exporter:
-            own = collector("judge", "ipfix", judge.port, rate_limit=500)  # it may be slow
-            exporter.commit(own, CONNTRACK.replace("<active-timeout>1<", "<active-timeout>3600<"))
-            eventually(lambda: state(exporter, "oper-status") == "up", "the first dump is over")
-            with way.near.inside():
-                send_each("10.7.1.1", FAR, MANY)
-            with way.router.inside():
-                subprocess.run(["conntrack", "-F"], check=True, capture_output=True)
-            eventually(lambda: int(state(exporter, "destroy-events")) >= MANY, "all told", 60.0)
-            eventually(
-                lambda: int(exporter.statistics("judge")["records-sent"]) >= MANY, "all sent", 60.0
-            )
-            await_export(exporter, router, {"judge": judge.port})
-    counted = [key for key, packets, _ in nfdump(files / "files") if packets == 1]
-    ours = [key for key in counted if key[1].startswith("10.7.1.")]
-    assert len(ours) == len(set(ours)) == MANY
