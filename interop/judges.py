@@ -20,6 +20,9 @@ Totals = dict[tuple[int, str], int]
 """Sums by ifIndex and counter (``in-octets``, ``in-packets``, ``out-octets``, ``out-packets``)."""
 
 
+_INTERFACE = "0"  # a source type
+
+
 class Nfcapd:
     """nfcapd, which stores NetFlow and IPFIX records, and nfdump, which reads them."""
 
@@ -103,8 +106,21 @@ class Capture:
         return [line.split(";") for line in self._tshark(port, protocol, show, *command)]
 
     def faults(self, port: int, protocol: str) -> list[list[str]]:
-        """List everything that tshark's experts remark on, notes included."""
-        return self.rows(port, protocol, "frame.number", "_ws.expert.message", show="_ws.expert")
+        """List everything that tshark's experts remark on, notes included.
+
+        Of sFlow it judges only datagrams that tell of interfaces alone: it does not know the
+        records of a host, and calls them malformed.
+        """
+        found = self.rows(port, protocol, "frame.number", "_ws.expert.message", show="_ws.expert")
+        if protocol != "sflow":
+            return found
+        judged = self.of_interfaces(port)
+        return [fault for fault in found if fault[0] in judged]
+
+    def of_interfaces(self, port: int) -> set[str]:
+        """Give the frame numbers of the datagrams of sFlow that tell of interfaces alone."""
+        rows = self.rows(port, "sflow", "frame.number", "sflow.counters_sample.source_id_type")
+        return {frame for frame, types in rows if set(types.split(",")) == {_INTERFACE}}
 
     def totals(self, port: int) -> Totals:
         """Add up the counter records of NetFlow v9 or IPFIX, from the packet details."""
