@@ -19,7 +19,6 @@ from lxml import etree
 
 from flowexport_mgmt.cli.values import local_name
 from flowexport_mgmt.errors import (
-    DecodeError,
     ErrorTag,
     ErrorType,
     Fault,
@@ -153,10 +152,9 @@ class Client:
             data = self._socket.recv(_READ)
             if not data:
                 raise ConnectionResetError("the daemon closed the connection")
-            try:
-                self._ready += self._decoder.feed(data)
-            except DecodeError as error:
-                raise NotReachedError(f"{self._path}: {error}") from error
+            self._ready += self._decoder.feed(data)
+            if not self._ready and self._decoder.failure is not None:
+                raise NotReachedError(f"{self._path}: {self._decoder.failure}")
         return self._ready.pop(0)
 
     def _not_reached(self, error: OSError) -> NotReachedError:

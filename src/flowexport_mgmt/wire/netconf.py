@@ -58,8 +58,10 @@ def encode(message: bytes, framing: Framing) -> bytes:
 class Decoder:
     """Takes a stream apart into messages; one per direction of a session.
 
-    The offsets in its errors count from the first octet of the stream. A stream that broke its
-    framing has no next message, so that the decoder must be fed no more after an error.
+    A stream that breaks its framing (``chunk-header``) or has too long a message
+    (``message-size``) has no next message: :attr:`failure` tells that after the messages before it
+    have been given, and what follows is not looked at. Its offset counts from the first octet of
+    the stream.
     """
 
     def __init__(self, max_message: int = MAX_MESSAGE) -> None:
@@ -71,6 +73,7 @@ class Decoder:
         self._searched = 0
         self._message = bytearray()
         self._chunk_left = 0
+        self.failure: DecodeError | None = None
 
     @property
     def framing(self) -> Framing | None:
@@ -78,27 +81,25 @@ class Decoder:
         return self._framing
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take octets and return the messages that they complete, in order.
-
-        Raises:
-            DecodeError: ``chunk-header`` or ``message-size``.
-        """
+        """Take octets and return the messages that they complete, in order."""
+        if self.failure is not None:
+            return []
         self._buffer += data
         return self._messages()
 
     def resume(self, framing: Framing) -> list[bytes]:
-        """Go on after the hello, and return the messages that had come with it.
-
-        Raises:
-            DecodeError: as :meth:`feed`.
-        """
+        """Go on after the hello, and return the messages that had come with it."""
         self._framing = framing
         return self._messages()
 
     def _messages(self) -> list[bytes]:
         found: list[bytes] = []
-        while (message := self._next()) is not None:
-            found.append(message)
+        try:
+            while (message := self._next()) is not None:
+                found.append(message)
+        except DecodeError as error:
+            self.failure = error
+            self._buffer.clear()
         return found
 
     def _next(self) -> bytes | None:

@@ -103,17 +103,18 @@ class Peer:
     # -- what happens to the transport
 
     def data_received(self, data: bytes) -> None:
-        """Take what the client sent."""
-        if self._ending:
+        """Take what the client sent; requests before a broken frame are answered first."""
+        if self._ending or self._at_end:
             return
-        try:
-            messages = self._decoder.feed(data)
-            if messages and self._hello_timer is not None:
+        messages = self._decoder.feed(data)
+        if messages and self._hello_timer is not None:
+            try:
                 messages = self._hello_received(messages[0])
-        except DecodeError as error:
-            self._refuse(_REASONS.get(error.code, Reason.MALFORMED), str(error))
-            return
+            except DecodeError as error:
+                self._refuse_stream(error)
+                return
         self._requests.extend(messages)
+        self._at_end = self._decoder.failure is not None
         self._waiting += sum(map(len, messages))
         if self._has_backlog(_BACKLOG, _BACKLOG_OCTETS) and not self._paused:
             self._paused = True
@@ -205,6 +206,9 @@ class Peer:
         self._end("killed")
         self._transport.abort()
 
+    def _refuse_stream(self, error: DecodeError) -> None:
+        self._refuse(_REASONS.get(error.code, Reason.MALFORMED), str(error))
+
     def _refuse(self, reason: Reason, words: str) -> None:
         self._refusals.count(reason)
         self._drop(words)
@@ -231,6 +235,8 @@ class Peer:
         try:
             while await self._next():
                 await self._answer_next()
+            if self._decoder.failure is not None and not self._ending:
+                self._refuse_stream(self._decoder.failure)
         finally:
             self._idleness.stop()
             if self._hello_timer is not None:

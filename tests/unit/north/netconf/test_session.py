@@ -206,6 +206,17 @@ async def test_a_bad_chunk_header_closes_the_session(server: Server, octets: byt
     assert await statistic(server, "dropped-sessions") == 1
 
 
+@pytest.mark.parametrize("broken", [b"\n#x\n", b"\n#67108865\n"], ids=["header", "too large"])
+async def test_requests_before_a_broken_frame_are_answered(server: Server, broken: bytes) -> None:
+    client = await server.client()
+    whole = b"".join(encode(rpc(GET, n), Framing.CHUNKED) for n in range(3))
+    client.writer.write(whole + broken + whole)
+    replies = [etree.fromstring(await client.receive()).get("message-id") for _ in range(3)]
+    assert replies == ["0", "1", "2"]
+    assert await client.closed()
+    assert await statistic(server, "dropped-sessions") == 1
+
+
 @pytest.mark.parametrize(
     "message",
     [b"<rpc", b"<!DOCTYPE rpc><rpc/>", b'<rpc message-id="1"/>', b"\xff"],
