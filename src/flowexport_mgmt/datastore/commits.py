@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from flowexport_mgmt.datastore.locks import Locks
 from flowexport_mgmt.datastore.options import Store, TestOption
 from flowexport_mgmt.datastore.record import Author, CommitRecord, PendingConfirm
 from flowexport_mgmt.datastore.sessions import Session, require_open
+from flowexport_mgmt.datastore.steps import Step, take_steps
 from flowexport_mgmt.datastore.transaction import DAEMON, Order, Transactions
 from flowexport_mgmt.datastore.writing import Writes
 from flowexport_mgmt.errors import ErrorTag, ManagementError
@@ -129,6 +131,27 @@ class Commits:
         finally:
             private.free()
 
+    async def transact(self, request: CommitRequest, steps: Sequence[Step]) -> CommitRecord:
+        """Make the steps in a private candidate, and that running."""
+        with self._audit.refusals(request.session, "transaction"):
+            return await self.writes.run(self._transact(request, steps))
+
+    async def _transact(self, request: CommitRequest, steps: Sequence[Step]) -> CommitRecord:
+        session, earlier = request.session, self.confirms.pending
+        self.require(session, Store.RUNNING)
+        if request.persist_id is None:
+            self.confirms.require_none()
+        order = replace(self._unlocked_order(request), check=None)
+        private = self._candidates.new()
+        try:
+            await take_steps(private, steps, self._access.edit_check(session))
+            follow = self._candidates.follow_running
+            record = await self._transactions.commit(private, order, follow)
+        finally:
+            private.free()
+        self._follow(session, earlier, record)
+        return record
+
     async def copy_candidate(self, session: Session) -> None:
         """Make the candidate running without a commit operation (RFC 6241, section 7.3)."""
         with self._audit.refusals(session, "copy candidate to running"):
@@ -159,8 +182,11 @@ class Commits:
 
     def _order(self, request: CommitRequest) -> Order:
         """Check whether a commit may be made now, and say what is asked of it."""
+        self.require(request.session, Store.RUNNING, Store.CANDIDATE)
+        return self._unlocked_order(request)
+
+    def _unlocked_order(self, request: CommitRequest) -> Order:
         session = request.session
-        self.require(session, Store.RUNNING, Store.CANDIDATE)
         self.confirms.require_commit(session, request.confirmed, request.persist_id)
         base = self._transactions.running.record.id
         return Order(

@@ -15,6 +15,10 @@ MAX_TIMEOUT = 0xFFFFFFFF
 MAX_TOKEN = 1024
 
 
+class PendingError(ManagementError):
+    """A write was refused because a confirmed commit is pending."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmed:
     """How a commit wants to be confirmed: within ``timeout`` seconds, or it is rolled back.
@@ -110,10 +114,10 @@ class ConfirmedCommits:
         """Refuse a direct write to running while one is pending.
 
         Raises:
-            ManagementError: in-use.
+            PendingError: in-use.
         """
         if self.pending is not None:
-            raise _refuse(ErrorTag.IN_USE, f"{self._name()} is pending: confirm or cancel it first")
+            raise _busy(f"{self._name()} is pending: confirm or cancel it first")
 
     def require_lockable(self, session: Session) -> None:
         """Refuse a lock on running while one of another session is pending (section 7.5).
@@ -158,9 +162,9 @@ class ConfirmedCommits:
                 message = "persist-id: no confirmed commit with this token is pending"
                 raise _refuse(ErrorTag.INVALID_VALUE, message, {"bad-element": "persist-id"})
         elif token is not None:
-            raise _refuse(ErrorTag.IN_USE, f"{self._name()} is pending and needs its persist-id")
+            raise _busy(f"{self._name()} is pending and needs its persist-id")
         elif self.pending is not None and self.owner is not session:
-            raise _refuse(ErrorTag.IN_USE, f"{self._name()} is pending")
+            raise _busy(f"{self._name()} is pending")
 
     def _name(self) -> str:
         if self.owner is None:
@@ -175,6 +179,10 @@ def _check(wanted: Confirmed) -> None:
     if wanted.persist is not None and not 1 <= len(wanted.persist) <= MAX_TOKEN:
         message = f"persist: the token has 1 to {MAX_TOKEN} characters"
         raise _refuse(ErrorTag.INVALID_VALUE, message, {"bad-element": "persist"})
+
+
+def _busy(message: str) -> PendingError:
+    return PendingError.single(ErrorTag.IN_USE, message, type=ErrorType.PROTOCOL)
 
 
 def _refuse(tag: ErrorTag, message: str, info: dict[str, str] | None = None) -> ManagementError:

@@ -26,6 +26,7 @@ from flowexport_mgmt.datastore.record import CommitRecord, PendingConfirm
 from flowexport_mgmt.datastore.running import load
 from flowexport_mgmt.datastore.sessions import Session, Sessions, require_open
 from flowexport_mgmt.datastore.state import StateReader
+from flowexport_mgmt.datastore.steps import Step
 from flowexport_mgmt.datastore.transaction import Transactions
 from flowexport_mgmt.errors import ErrorTag, ErrorType, ManagementError
 from flowexport_mgmt.model.configuration import Configuration
@@ -347,6 +348,23 @@ class Datastore:
         return await self._commits.commit(
             CommitRequest(session, comment, label, confirmed, persist_id)
         )
+
+    async def transact(
+        self,
+        session: Session,
+        steps: Sequence[Step],
+        *,
+        comment: str = "",
+        confirmed: Confirmed | None = None,
+        persist_id: str | None = None,
+    ) -> CommitRecord:
+        """Make steps in a private candidate and commit it, all of them or none.
+
+        While a confirmed commit is pending only its ``persist_id`` lets a transaction in (others
+        get a PendingError), which confirms it, or extends it. StepRefusedError: a step is wrong.
+        """
+        request = CommitRequest(session, comment, "", confirmed, persist_id)
+        return await self._commits.transact(request, steps)
 
     async def dry_run(
         self,

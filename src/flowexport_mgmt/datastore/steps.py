@@ -1,0 +1,40 @@
+"""A private candidate that is edited step by step and committed as one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from flowexport_mgmt.datastore.access.control import CheckPlan
+from flowexport_mgmt.datastore.candidate import Candidate, LogEntry
+from flowexport_mgmt.datastore.cleartext import hash_cleartext
+from flowexport_mgmt.errors import Fault, ManagementError
+from flowexport_mgmt.schema.tree import Tree
+
+Step = Callable[[Tree], LogEntry]
+"""Gives the edits of one step, made for the tree as the steps before have left it."""
+
+
+class StepRefusedError(ManagementError):
+    """A step was refused, and with it the transaction; ``index`` tells which."""
+
+    def __init__(self, index: int, faults: Sequence[Fault]) -> None:
+        super().__init__(faults)
+        self.index = index
+
+
+async def take_steps(
+    candidate: Candidate, steps: Sequence[Step], check: CheckPlan | None = None
+) -> None:
+    """Make the edits of all steps in a candidate, which is of no further use after a refusal.
+
+    Raises:
+        StepRefusedError: every reason against the first step that cannot be made.
+    """
+    for index, step in enumerate(steps):
+        try:
+            entry = step(candidate.tree)
+            edits = await hash_cleartext(entry.edits)
+            candidate.edit(replace(entry, edits=edits), check)
+        except ManagementError as error:
+            raise StepRefusedError(index, error.faults) from None
