@@ -61,7 +61,11 @@ _STANDARD_MODULES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("ietf-yang-push", ("on-change",)),
 )
 
+INSTANCE_PATH = "node-instance-path"
+"""The type of paths in rules of access, respelled: the library's own knows no ``$USER``."""
+
 _RESPELLED: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "ietf-netconf-acm": (("node-instance-identifier", INSTANCE_PATH),),
     "ietf-interfaces": ((r"container interfaces \{", "\\g<0> config true;"),),
     "ietf-subscribed-notifications": (
         (r"container subscriptions \{", "\\g<0> config true;"),
@@ -135,7 +139,7 @@ class SchemaContext:
             raise FileNotFoundError(f"YANG module {name} (it comes with pyang)")
         text = path.read_text(encoding="utf-8")
         for pattern, replacement in _RESPELLED[name]:
-            text = re.sub(pattern, replacement, text, count=1)
+            text = re.sub(pattern, replacement, text)
         library.parse_module(self.pointer, text, features)
 
     def _load(self, name: str, features: tuple[str, ...]) -> None:

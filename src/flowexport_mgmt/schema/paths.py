@@ -14,10 +14,17 @@ from typing import NamedTuple
 _NAME = r"[A-Za-z_][A-Za-z0-9_.\-]*"
 _STEP = re.compile(rf"/(?:({_NAME}):)?({_NAME})")
 _PREDICATE = re.compile(
-    rf"\[\s*(?:(?:{_NAME}):)?({_NAME}|\.)\s*=\s*(?:'([^']*)'|\"([^\"]*)\"|concat\(([^)\]]*)\))\s*\]"
+    rf"\[\s*(?:(?:{_NAME}):)?({_NAME}|\.)\s*=\s*(?:'([^']*)'|\"([^\"]*)\"|concat\(([^)\]]*)\)"
+    rf"|\$({_NAME}))\s*\]"
 )
 _POSITION = re.compile(r"\[(\d+)\]")
 _LITERAL = re.compile(r"'([^']*)'|\"([^\"]*)\"")
+
+
+class Variable(str):
+    """The name of a variable in the place of a value, as in ``[name=$USER]`` (RFC 8341)."""
+
+    __slots__ = ()
 
 
 class Step(NamedTuple):
@@ -39,6 +46,8 @@ class PathStep(NamedTuple):
 
 def quote(value: str) -> str:
     """Write a string as an XPath literal; with both kinds of quotes in it, as a ``concat``."""
+    if isinstance(value, Variable):
+        return f"${value}"
     if "'" not in value:
         return f"'{value}'"
     if '"' not in value:
@@ -118,6 +127,8 @@ def _parse_predicates(path: str, position: int) -> tuple[tuple[tuple[str, str], 
 
 
 def _literal(match: re.Match[str]) -> str:
+    if match[5] is not None:
+        return Variable(match[5])
     if match[4] is not None:
         return "".join(part[1] or part[2] or "" for part in _LITERAL.finditer(match[4]))
     return match[2] if match[2] is not None else match[3]

@@ -15,6 +15,7 @@ from flowexport_mgmt.schema.data import Node, nodes
 from flowexport_mgmt.schema.library import NULL, Pointer
 from flowexport_mgmt.schema.nodes import Kind, SchemaNode
 from flowexport_mgmt.schema.paths import quote
+from flowexport_mgmt.schema.variables import restore_variables
 
 __all__ = ["Defaults", "Format", "Node", "Tree"]
 
@@ -126,9 +127,10 @@ class Tree:
         result = lib.lyd_print_mem(out, self._root, form.value, options)
         library.check(self.schema.pointer, result, "printing")
         try:
-            return bytes(ffi.string(out[0])) if out[0] else b""
+            printed = bytes(ffi.string(out[0])) if out[0] else b""
         finally:
             lib.free(out[0])
+        return restore_variables(printed) if form is Format.XML else printed
 
     # -- reading
 

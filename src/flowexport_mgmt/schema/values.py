@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from _libyang import lib
 from lxml import etree
 
-from flowexport_mgmt.schema.context import SchemaContext
+from flowexport_mgmt.schema.context import INSTANCE_PATH, SchemaContext
 from flowexport_mgmt.schema.library import ErrorItem, LibraryError, canonical
 from flowexport_mgmt.schema.nodes import SchemaNode
 from flowexport_mgmt.schema.paths import Step, parse_path, render_json_path
@@ -16,8 +16,6 @@ from flowexport_mgmt.schema.paths import Step, parse_path, render_json_path
 _Namespaces = Mapping[str | None, str]
 
 _PREFIXED = re.compile(r"(?:([A-Za-z_][\w.\-]*):)?([A-Za-z_][\w.\-]*)")
-_PATH_TYPE = "node-instance-identifier"
-"""The type of paths in rules of access (RFC 8341); the library takes it for a string."""
 _NAMES = {lib.LY_TYPE_IDENT, lib.LY_TYPE_INST}
 
 
@@ -29,6 +27,8 @@ def canonical_value(schema: SchemaContext, node: SchemaNode, value: str) -> str:
     """
     if "\0" in value:  # ends a C string, so the rest would be lost
         raise _refused("A value cannot hold the character U+0000.")
+    if _is_path(node):
+        _check_path(value)
     try:
         return canonical(schema.pointer, node.pointer, value)
     except UnicodeEncodeError:
@@ -45,7 +45,7 @@ def canonical_xml(
     Raises:
         LibraryError: it is not of the leaf's type.
     """
-    if node.base_types & _NAMES or node.type_name.endswith(_PATH_TYPE):
+    if node.base_types & _NAMES or _is_path(node):
         value = _name_modules(schema, value.strip(), scope.nsmap)
     try:
         return canonical_value(schema, node, value)
@@ -53,6 +53,18 @@ def canonical_xml(
         if value == value.strip():
             raise
     return canonical_value(schema, node, value.strip())
+
+
+def _is_path(node: SchemaNode) -> bool:
+    """Tell the paths in rules of access (RFC 8341), which the library takes for any expression."""
+    return node.type_name == INSTANCE_PATH
+
+
+def _check_path(value: str) -> None:
+    try:
+        parse_path(value if value != "/" else "")
+    except ValueError as error:
+        raise _refused(f"The value is {error}.") from None
 
 
 def _refused(message: str) -> LibraryError:

@@ -194,6 +194,62 @@ async def test_the_first_rule_counts(store: Datastore, root: Operator, ann: Oper
     assert names(store, ann) == ["a"]
 
 
+USERS = server("<user><name>ann</name></user><user><name>bob</name></user>")
+
+
+def own(where: str = "") -> str:
+    return path(f"/fxs:server/fxs:user[fxs:name=$USER]{where}")
+
+
+def users(data: Any) -> list[str]:
+    return [entry["name"] for entry in data["flow-export-server:server"]["user"]]
+
+
+async def test_a_rule_about_whoever_asks(store: Datastore, root: Operator) -> None:
+    """RFC 8341, section 5: $USER in a path is the name of the session's user."""
+    await root.edit(USERS, Store.RUNNING)
+    every = path("/fxs:server/fxs:user")
+    await root.edit(
+        nacm().replace("</groups>", "</groups><rule-list><name>z</name><group>*</group>"
+                       + rule("own", "permit", own()) + rule("others", "deny", every)
+                       + "</rule-list>"),
+        Store.RUNNING,
+    )  # fmt: skip
+    ann, bob = (Operator(store, name, recovery=False) for name in ("ann", "bob"))
+    assert users(content(store, ann)) == ["ann"]
+    assert users(content(store, bob)) == ["bob"]
+    assert store.access.view(ann.session) is not store.access.view(bob.session)
+    password = "<password-hash>$6$abcdefgh$" + "x" * 86 + "</password-hash>"
+    change = "<user><name>{}</name>" + password + "</user>"
+    await ann.edit(server(change.format("ann")), Store.RUNNING)
+    assert await denied(ann.edit(server(change.format("bob")), Store.RUNNING)) == [
+        "/fxs:server/fxs:user[fxs:name='bob']/fxs:password-hash"
+    ]
+    assert len(users(content(store, root))) == 2
+
+
+async def test_the_path_of_whoever_asks_is_shown_as_it_was_written(
+    store: Datastore, root: Operator
+) -> None:
+    literal = path("/fxs:server/fxs:user[fxs:name='a=USER]']")
+    await rules(root, rule("own", "permit", own()), rule("literal", "permit", literal))
+    (entry,) = content(store, root)["ietf-netconf-acm:nacm"]["rule-list"]
+    assert entry["rule"][0]["path"] == "/flow-export-server:server/user[name=$USER]"
+    with store.read(Store.RUNNING) as tree:
+        shown = tree.print(Format.XML).decode()
+    assert ">/fxs:server/fxs:user[fxs:name=$USER]</path>" in shown
+    assert ">/fxs:server/fxs:user[fxs:name='a=USER]']</path>" in shown
+
+
+@pytest.mark.parametrize("name", ["user", "GROUP", "USERS"])
+async def test_there_is_no_other_variable(root: Operator, name: str) -> None:
+    where = own().replace("$USER", f"${name}")
+    with pytest.raises(ManagementError, match=f"not \\${name}") as error:
+        await rules(root, rule("own", "permit", where))
+    (fault,) = error.value.faults
+    assert fault.path.endswith("/nacm:rule[nacm:name='own']/nacm:path")
+
+
 async def test_reading_can_be_denied_by_default(
     store: Datastore, root: Operator, ann: Operator
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from flowexport_mgmt.datastore.access.rules import Access, Keys, Rule, rules_for
+from flowexport_mgmt.datastore.access.rules import Access, Keys, Rule, name_user, rules_for
 from flowexport_mgmt.model.nacm import ActionType, Nacm
 from flowexport_mgmt.schema.context import SchemaContext
 from flowexport_mgmt.schema.marks import Mark, marked_operations, marks_of
@@ -25,16 +25,17 @@ class _Verdict(NamedTuple):
 
 
 class UserRules:
-    """The rules that count for one set of groups."""
+    """The rules that count for a user, or for all users of the same groups."""
 
     def __init__(
         self,
         schema: SchemaContext,
         nacm: Nacm,
         groups: frozenset[str],
+        user: str,
         marks: Mapping[tuple[str, str], frozenset[Mark]],
     ) -> None:
-        self._rules = rules_for(schema, nacm, groups)
+        self._rules = rules_for(schema, nacm, groups, user)
         self._nacm = nacm
         self._marks = marks
         self._verdicts: dict[tuple[SchemaNode, Access], _Verdict] = {}
@@ -133,13 +134,16 @@ class Policy:
     def __init__(self, schema: SchemaContext, nacm: Nacm) -> None:
         self._schema = schema
         self._marks = marked_operations(schema)
-        self._by_groups: dict[frozenset[str], UserRules] = {}
+        self._by_groups: dict[tuple[frozenset[str], str], UserRules] = {}
         self.nacm = nacm
 
     def of(self, user: str) -> UserRules:
-        """Give the rules that count for a user; users of the same groups share them."""
+        """Give the rules that count for a user; users of the same groups share them.
+
+        Except where a rule is about ``$USER``.
+        """
         groups = frozenset(g.name for g in self.nacm.groups.group if user in g.user_name)
-        if groups not in self._by_groups:
-            rules = UserRules(self._schema, self.nacm, groups, self._marks)
-            self._by_groups[groups] = rules
-        return self._by_groups[groups]
+        key = (groups, user if name_user(self.nacm, groups) else "")
+        if key not in self._by_groups:
+            self._by_groups[key] = UserRules(self._schema, self.nacm, *key, self._marks)
+        return self._by_groups[key]

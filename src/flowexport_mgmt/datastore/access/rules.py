@@ -12,12 +12,14 @@ from flowexport_mgmt.errors import ErrorTag, Fault
 from flowexport_mgmt.model.nacm import ActionType, Nacm, RuleListRule
 from flowexport_mgmt.schema.context import SchemaContext
 from flowexport_mgmt.schema.nodes import SchemaNode
-from flowexport_mgmt.schema.paths import parse_path, quote
+from flowexport_mgmt.schema.paths import Variable, parse_path, quote
 
 Keys = Mapping[str, str]
 """What tells an instance from its siblings: key values by name, or a leaf-list's value as ``.``."""
 
 ANY = "*"
+USER = "USER"
+"""The variable that a path may hold: the name of the session's user (RFC 8341, section 5)."""
 _ROOT = "/"
 
 
@@ -91,24 +93,32 @@ class Rule:
         return self.module in (ANY, module) and wanted in (None, ANY, name)
 
 
-def rules_for(schema: SchemaContext, nacm: Nacm, groups: frozenset[str]) -> tuple[Rule, ...]:
-    """Give the rules that count for a member of some groups, in order."""
-    return tuple(
-        _rule(schema, rule)
-        for entry in nacm.rule_list
-        if ANY in entry.group or not groups.isdisjoint(entry.group)
-        for rule in entry.rule
-    )
+def rules_for(
+    schema: SchemaContext, nacm: Nacm, groups: frozenset[str], user: str
+) -> tuple[Rule, ...]:
+    """Give the rules that count for a user in some groups, in order."""
+    return tuple(_rule(schema, rule, user) for rule in _entries(nacm, groups))
 
 
-def _rule(schema: SchemaContext, rule: RuleListRule) -> Rule:
+def name_user(nacm: Nacm, groups: frozenset[str]) -> bool:
+    """Say whether the rules of some groups differ from user to user."""
+    return any(f"${USER}" in (rule.path or "") for rule in _entries(nacm, groups))
+
+
+def _entries(nacm: Nacm, groups: frozenset[str]) -> Iterator[RuleListRule]:
+    for entry in nacm.rule_list:
+        if ANY in entry.group or not groups.isdisjoint(entry.group):
+            yield from entry.rule
+
+
+def _rule(schema: SchemaContext, rule: RuleListRule, user: str) -> Rule:
     return Rule(
         module=rule.module_name,
         access=_access(rule.access_operations),
         permit=rule.action is ActionType.PERMIT,
         rpc=rule.rpc_name,
         notification=rule.notification_name,
-        path=None if rule.path is None else _path(schema, rule.path),
+        path=None if rule.path is None else _path(schema, rule.path, user),
     )
 
 
@@ -118,20 +128,28 @@ def _access(operations: str) -> Access:
     return reduce(or_, (Access[name.upper()] for name in operations.split()), Access(0))
 
 
-def _path(schema: SchemaContext, path: str) -> RulePath:
+def _path(schema: SchemaContext, path: str, user: str) -> RulePath:
     """Resolve a path.
 
     Raises:
-        ValueError: these modules have no such node.
+        ValueError: these modules have no such node, or a variable is not the user's name.
     """
     if path == _ROOT:
         return RulePath(None)
     keys = tuple(
-        (depth, dict(step.predicates))
+        (depth, {name: _value(value, user) for name, value in step.predicates})
         for depth, step in enumerate(parse_path(path))
         if step.predicates
     )
     return RulePath(schema.resolve(path)[-1], keys)
+
+
+def _value(value: str, user: str) -> str:
+    if isinstance(value, Variable):
+        if value != USER:
+            raise ValueError(f"the only variable is ${USER}, not ${value}")
+        return user
+    return value
 
 
 def check_rule_paths(schema: SchemaContext, nacm: Nacm) -> Iterator[Fault]:
@@ -139,7 +157,7 @@ def check_rule_paths(schema: SchemaContext, nacm: Nacm) -> Iterator[Fault]:
     for entry in nacm.rule_list:
         for rule in entry.rule:
             try:
-                _path(schema, rule.path or _ROOT)
+                _path(schema, rule.path or _ROOT, "")
             except ValueError as error:
                 yield Fault(
                     tag=ErrorTag.INVALID_VALUE,
