@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from cryptography import x509
 
@@ -23,11 +22,10 @@ from flowexport_mgmt.model.server import (
     NetconfTlsState,
     Server,
 )
-from flowexport_mgmt.north.listener import RETRY_AFTER, Listener
+from flowexport_mgmt.north.listener import RETRY_AFTER
 from flowexport_mgmt.north.netconf.cert_names import is_known_fingerprint
+from flowexport_mgmt.north.netconf.keyed_door import KeyedDoor, Plan
 from flowexport_mgmt.north.netconf.tls import TlsServer
-
-_log = logging.getLogger(__name__)
 
 _TLS: Final = "/fxs:server/fxs:netconf/fxs:tls"
 
@@ -40,17 +38,14 @@ class _Credentials:
     expiry: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What the server will use after the commit that is being prepared."""
+class _Names(NamedTuple):
+    """How certificates are made users, and who these may be."""
 
-    settings: NetconfTls
+    tls: NetconfTls
     users: frozenset[str]
-    credentials: _Credentials | None = None
-    reason: str = ""
 
 
-class TlsDoor:
+class TlsDoor(KeyedDoor[_Names, _Credentials]):
     """Listens as the configuration says, once it has its certificates.
 
     They are read anew each time; where they will not do, those read before stay in use, except that
@@ -65,91 +60,57 @@ class TlsDoor:
         *,
         retry_after: float = RETRY_AFTER,
     ) -> None:
+        super().__init__("NETCONF over TLS", broker, server.serve, retry_after=retry_after)
         self._server = server
-        self._keys = keys
-        self._listener = Listener("NETCONF over TLS", broker, server.serve, retry_after=retry_after)
-        self._credentials: _Credentials | None = None
-        self._reason = ""
-        self._next: _Plan | None = None
-
-    @property
-    def is_short(self) -> bool:
-        """Whether something is missing that may turn up by itself."""
-        return bool(self._reason)
+        self._folders = keys
 
     async def prepare(self, old: Server | None, new: Server, *, strict: bool) -> list[Refusal]:
         """Open the port that is wanted next, and read the certificates."""
         tls = new.netconf.tls
-        self._next = plan = _Plan(tls, frozenset(user.name for user in new.user))
         refusals: list[Refusal] = []
         changes = old is not None and old.netconf.tls != tls
         if strict and changes:
             refusals += _bad_fingerprints(tls)
-        calls = (entry.transport is NetconfCallHomeTransport.TLS for entry in new.netconf.call_home)
-        if tls.enabled or any(calls):
-            try:
-                plan = _Plan(tls, plan.users, self._read(tls))
-            except CredentialsError as error:
-                plan = _Plan(tls, plan.users, self._credentials, str(error))
-                if strict and changes:
-                    refusals.append(_refusal(error.leaf, str(error)))
-        self._next = plan
-        wanted = TcpEndpoint(tls.address, tls.port) if tls.enabled and plan.credentials else None
+        plan = self._next = self._plan(new)
+        if plan.leaf and strict and changes:
+            refusals.append(_refusal(plan.leaf, plan.reason))
+        wanted = TcpEndpoint(tls.address, tls.port) if tls.enabled and plan.keys else None
         reason = await self._listener.prepare(wanted, strict=strict)
         return [*refusals, _refusal("port", reason)] if reason else refusals
-
-    async def apply(self) -> None:
-        """Move to the new port, certificates and names."""
-        plan, self._next = self._next, None
-        if plan is not None:
-            self._use(plan)
-        await self._listener.apply()
-
-    async def abort(self) -> None:
-        """Close the new port again."""
-        self._next = None
-        await self._listener.abort()
-
-    async def stop_listening(self) -> None:
-        """Accept no more."""
-        await self._listener.stop()
 
     def state(self) -> NetconfTlsState:
         """Report how the server fares."""
         status, reason = self._status()
+        expiry = self._keys.expiry if self._keys is not None else None
+        if status is OperStatus.UP and expiry is not None and expiry < datetime.now(UTC):
+            status = OperStatus.DEGRADED
+            reason = f"the certificate expired on {expiry:%Y-%m-%d at %H:%M} UTC"
         return NetconfTlsState(
-            certificate_expiry=None if self._expiry is None else self._expiry.isoformat(),
+            certificate_expiry=None if expiry is None else expiry.isoformat(),
             oper_status=status,
             oper_reason=reason or None,
         )
 
-    def _status(self) -> tuple[OperStatus, str]:
-        if self._reason:
-            short = OperStatus.DOWN if self._credentials is None else OperStatus.DEGRADED
-            return short, self._reason
-        status = self._listener.status
-        expiry = self._expiry
-        if status is OperStatus.UP and expiry is not None and expiry < datetime.now(UTC):
-            return OperStatus.DEGRADED, f"the certificate expired on {expiry:%Y-%m-%d at %H:%M} UTC"
-        return status, self._listener.reason
-
-    @property
-    def _expiry(self) -> datetime | None:
-        return None if self._credentials is None else self._credentials.expiry
+    def _plan(self, new: Server) -> Plan[_Names, _Credentials]:
+        tls = new.netconf.tls
+        names = _Names(tls, frozenset(user.name for user in new.user))
+        calls = (entry.transport is NetconfCallHomeTransport.TLS for entry in new.netconf.call_home)
+        if not tls.enabled and not any(calls):
+            return Plan(names, None)
+        try:
+            return Plan(names, self._read(tls))
+        except CredentialsError as error:
+            return Plan(names, self._keys, str(error), error.leaf)
 
     def _read(self, tls: NetconfTls) -> _Credentials:
-        context = server_context(tls, self._keys)
-        return _Credentials(context, _expiry(self._keys.find("certificate", tls.certificate or "")))
+        context = server_context(tls, self._folders)
+        file = self._folders.find("certificate", tls.certificate or "")
+        return _Credentials(context, _expiry(file))
 
-    def _use(self, plan: _Plan) -> None:
-        self._credentials = plan.credentials
-        self._server.context = None if plan.credentials is None else plan.credentials.context
-        self._server.cert_to_name = plan.settings.cert_to_name
-        self._server.users = plan.users
-        if plan.reason and plan.reason != self._reason:
-            rest = "" if plan.credentials is None else "; what was read before stays in use"
-            _log.error("NETCONF over TLS: %s%s", plan.reason, rest)
-        self._reason = plan.reason
+    def _use(self, settings: _Names, keys: _Credentials | None) -> None:
+        self._server.context = None if keys is None else keys.context
+        self._server.cert_to_name = settings.tls.cert_to_name
+        self._server.users = settings.users
 
 
 def _expiry(path: Path) -> datetime | None:
