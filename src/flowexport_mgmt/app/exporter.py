@@ -98,6 +98,8 @@ class Exporter:
                 return self._state(paths)
             case m.GetRecentFlows(destination_prefix=prefix):
                 return self._recent_flows(prefix)
+            case m.Diagnose():
+                return await self._diagnose()
 
     def _prepare(self, request: m.Prepare) -> m.Prepared:
         crash.point(_BEFORE_PREPARE)
@@ -134,6 +136,13 @@ class Exporter:
             return m.RecentFlows(flows=self._runtime.recent_flows(prefix))
         except ValueError as error:
             return m.Failed(message=str(error))
+
+    async def _diagnose(self) -> m.Diagnosis:
+        """Try sockets beside the event loop: the supervisor may take its time to open one."""
+        from flowexport_mgmt.runtime.doctor import diagnose  # noqa: PLC0415 - numpy comes with it
+
+        findings = await asyncio.to_thread(diagnose, self._runtime.evidence())
+        return m.Diagnosis(findings=findings)
 
     def _state(self, paths: Sequence[str]) -> m.State:
         from flowexport_mgmt.runtime.paths import is_asked  # noqa: PLC0415 - numpy comes with it

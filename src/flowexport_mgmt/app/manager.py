@@ -89,6 +89,7 @@ class Manager:
         )
         calls = ExporterCalls(self._link)
         datastore.register_call("flow-export:recent-flows", calls.recent_flows)
+        self._employ_doctor(datastore)
         await datastore.start()
         self._started = True
         await self._reconcile()
@@ -113,6 +114,12 @@ class Manager:
     def _join(self, datastore: Datastore, component: Component) -> None:
         datastore.register(component)
         self._components.append(component)
+
+    def _employ_doctor(self, datastore: Datastore) -> None:
+        from flowexport_mgmt.app.doctor import Doctor  # noqa: PLC0415 - see _start
+
+        doctor = Doctor(datastore, self._link, self._settings.folders)
+        datastore.register_call("flow-export-management:doctor", doctor.examine)
 
     async def _open_netconf(self, datastore: Datastore) -> None:
         module = await asyncio.to_thread(import_module, "flowexport_mgmt.north.netconf.door")

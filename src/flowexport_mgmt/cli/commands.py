@@ -14,10 +14,11 @@ from typing import Final
 
 from flowexport_mgmt.cli.values import Struct, Value, identity, unix_seconds
 from flowexport_mgmt.errors import FlowExportError
-from flowexport_mgmt.link.messages import RecentFlow
+from flowexport_mgmt.link.messages import Finding, RecentFlow
 from flowexport_mgmt.model import flow_export, interfaces, nacm, server
 
 _FLOW_EXPORT: Final = "urn:flowexport:flow-export"
+_MANAGEMENT: Final = "urn:flowexport:flow-export-management"
 _SERVER: Final = "urn:flowexport:flow-export-server"
 _ACCESS: Final = "urn:ietf:params:xml:ns:yang:ietf-netconf-acm"
 _INTERFACES: Final = "urn:ietf:params:xml:ns:yang:ietf-interfaces"
@@ -66,6 +67,8 @@ class Operation:
     parameter: str
     entry: str
     struct: Struct
+    failure: tuple[str, Value] | None = None
+    """A member, and the value of it that makes the program end as one that failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,18 @@ COMMANDS: Final = (
             parameter="destination-prefix",
             entry="flow",
             struct=RecentFlow,
+        ),
+    ),
+    Command(
+        words=("doctor",),
+        help="what is well and what is not, with the command that mends it",
+        action=Operation(
+            namespace=_MANAGEMENT,
+            name="doctor",
+            parameter="",
+            entry="finding",
+            struct=Finding,
+            failure=("status", "error"),
         ),
     ),
     Command(

@@ -15,8 +15,9 @@ from typing import Final, NoReturn
 import msgspec
 
 from flowexport_mgmt.cli.client import Client, NotReachedError, default_socket
-from flowexport_mgmt.cli.commands import COMMANDS, UsageError, parse
+from flowexport_mgmt.cli.commands import COMMANDS, Invocation, Operation, UsageError, parse
 from flowexport_mgmt.cli.render import carry_out
+from flowexport_mgmt.cli.values import Value, pick
 from flowexport_mgmt.errors import ManagementError
 
 
@@ -27,6 +28,7 @@ class Exit(enum.IntEnum):
     USAGE = 1
     REFUSED = 2
     NOT_REACHED = 3
+    UNWELL = 4
     INTERRUPTED = 130
 
 
@@ -70,15 +72,27 @@ def _words(error: Exception) -> str:
 def _run(lines: Iterable[str], socket: Path) -> int:
     """Carry out the lines in order over one session, opened when the first is known to be good."""
     with ExitStack() as stack:
-        client = None
+        client, end = None, Exit.OK
         for line in lines:
             invocation = parse(line)
             if client is None:
                 client = stack.enter_context(Client(socket))
-            answer = msgspec.json.encode(carry_out(invocation, client))
-            sys.stdout.write(msgspec.json.format(answer, indent=2).decode() + "\n")
+            answer = carry_out(invocation, client)
+            text = msgspec.json.format(msgspec.json.encode(answer), indent=2).decode()
+            sys.stdout.write(text + "\n")
             sys.stdout.flush()
-    return Exit.OK
+            if _is_bad(invocation, answer):
+                end = Exit.UNWELL
+    return end
+
+
+def _is_bad(invocation: Invocation, answer: Value) -> bool:
+    """Tell whether an entry of the answer has the value that stands for failure."""
+    action = invocation.command.action
+    if not isinstance(action, Operation) or action.failure is None:
+        return False
+    name, value = action.failure
+    return isinstance(answer, list) and any(pick(entry, name) == value for entry in answer)
 
 
 def _lines(commands: Sequence[str] | None, file: str | None) -> Iterator[str]:
@@ -104,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="flowexport",
         description="Ask a running flowexportd. Answers are JSON.",
         epilog=f"commands:\n{listed}\n\nexit codes: 0 done, 1 wrong usage or unknown name, "
-        "2 refused by the daemon, 3 daemon not reached",
+        "2 refused by the daemon, 3 daemon not reached, 4 doctor found an error",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )

@@ -7,6 +7,7 @@
     Apply(commit), Abort(commit)            Done() | Failed(message)
     GetState(paths)                         State(flow_export, interfaces) | Failed(message)
     GetRecentFlows(destination_prefix)      RecentFlows(flows) | Failed(message)
+    Diagnose()                              Diagnosis(findings) | Failed(message)
                                             Hello(commit, started), once, when a link opens
                                             CollectorStateChange, SourceStateChange,
                                             SampleLoss at any time
@@ -15,6 +16,8 @@ Each is one MessagePack map with a ``type``; instants are RFC 3339 text as YANG'
 """
 
 from __future__ import annotations
+
+import enum
 
 import msgspec
 
@@ -74,6 +77,10 @@ class GetRecentFlows(_Message, frozen=True, kw_only=True):
     destination_prefix: str | None = None
 
 
+class Diagnose(_Message, frozen=True, kw_only=True):
+    """Look at everything that exporting takes, and say what is found."""
+
+
 class Hello(_Message, frozen=True, kw_only=True):
     """The first message on a link: the commit that runs (0 for none) and the process's start."""
 
@@ -122,6 +129,30 @@ class RecentFlows(_Message, frozen=True, kw_only=True):
     flows: tuple[RecentFlow, ...] = ()
 
 
+class FindingStatus(enum.StrEnum):
+    """How good or bad what was found is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", omit_defaults=True):
+    """What a check found: of what, how it fares, in words, and the command that mends it."""
+
+    check: str
+    subject: str | None = None
+    status: FindingStatus
+    message: str
+    remedy: str | None = None
+
+
+class Diagnosis(_Message, frozen=True, kw_only=True):
+    """Everything that was found."""
+
+    findings: tuple[Finding, ...] = ()
+
+
 class Failed(_Message, frozen=True, kw_only=True):
     """The request could not be carried out at all; ``message`` says why in words."""
 
@@ -152,8 +183,8 @@ class SampleLoss(_Message, frozen=True, kw_only=True):
     total: int
 
 
-Request = Prepare | Apply | Abort | GetState | GetRecentFlows
+Request = Prepare | Apply | Abort | GetState | GetRecentFlows | Diagnose
 Event = CollectorStateChange | SourceStateChange | SampleLoss
-Reply = Prepared | Done | State | RecentFlows | Failed
+Reply = Prepared | Done | State | RecentFlows | Diagnosis | Failed
 FromExporter = Hello | Reply | Event
 """All that an exporter sends, for the manager's decoder."""

@@ -13,9 +13,11 @@ from flowexport_mgmt.errors import LinkError
 from flowexport_mgmt.export import OWN_FACILITIES, Facilities, Instant
 from flowexport_mgmt.link.messages import Event, RecentFlow, Refusal, State
 from flowexport_mgmt.model import flow_export as fe
+from flowexport_mgmt.model import interfaces as ifs
 from flowexport_mgmt.pipeline import Pipeline, read_clock
 from flowexport_mgmt.runtime.collectors import Collectors
 from flowexport_mgmt.runtime.conntrack import Conntrack
+from flowexport_mgmt.runtime.doctor import Evidence
 from flowexport_mgmt.runtime.enrichment import Enrichment
 from flowexport_mgmt.runtime.interfaces import describe_interfaces
 from flowexport_mgmt.runtime.parts import Part, Surroundings, tell_source
@@ -47,6 +49,7 @@ class Runtime:
         facilities: Facilities = OWN_FACILITIES,
         state_folder: Path | None = None,
     ) -> None:
+        self._facilities = facilities
         self.commit = 0
         """The commit that runs; 0 for none."""
         self._clock = clock
@@ -130,6 +133,16 @@ class Runtime:
             ValueError: there is no such prefix.
         """
         return self._conntrack.recent_flows(destination_prefix)
+
+    def evidence(self) -> Evidence:
+        """Give what a diagnosis is made of, as it is now; making it may take another thread."""
+        state = self.state([FLOW_EXPORT, INTERFACES])
+        return Evidence(
+            self._flow_export,
+            state.flow_export or fe.FlowExportState(),
+            state.interfaces or ifs.Interfaces(),
+            self._facilities,
+        )
 
     def stop(self) -> None:
         """Stop every thread and release every socket, within a second."""

@@ -29,9 +29,9 @@ def test_a_quoted_name_may_hold_anything(name: str) -> None:
 @pytest.mark.parametrize(
     ("line", "column", "words"),
     [
-        ("", 1, "more is needed: show"),
+        ("", 1, "more is needed: doctor, show"),
         ("show", 5, "more is needed: configuration, flow, flow-export"),
-        ("shew flow-export", 0, "unknown word 'shew', expected show"),
+        ("shew flow-export", 0, "unknown word 'shew', expected doctor, show"),
         ("show flaw", 5, "unknown word 'flaw', expected configuration, flow, flow-export"),
         ("show flow", 10, "more is needed: recent"),
         ("show history 3", 13, "the command is: show history"),

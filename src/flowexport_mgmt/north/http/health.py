@@ -57,9 +57,13 @@ def _parts(snapshot: StateSnapshot) -> Iterator[Part]:
 
 
 def _doors(server: ServerState) -> Iterator[Part]:
-    ssh = None if server.netconf is None else server.netconf.ssh
-    if ssh is not None:
-        yield from _part("netconf-ssh", ssh.oper_status, ssh.oper_reason)
+    if server.netconf is not None:
+        for name, door in (
+            ("netconf-ssh", server.netconf.ssh),
+            ("netconf-tls", server.netconf.tls),
+        ):
+            if door is not None:
+                yield from _part(name, door.oper_status, door.oper_reason)
     if server.http is not None:
         yield from _part("http", server.http.oper_status, server.http.oper_reason)
 
@@ -67,6 +71,9 @@ def _doors(server: ServerState) -> Iterator[Part]:
 def _flow_export(state: FlowExportState) -> Iterator[Part]:
     if state.counters is not None:
         yield from _part("counters", state.counters.oper_status, state.counters.oper_reason)
+    for name, source in (("sampling", state.sampling), ("conntrack", state.conntrack)):
+        if source is not None:
+            yield from _part(name, source.oper_status, source.oper_reason)
     for collector in state.collector:
         if collector.statistics is not None:
             fares = collector.statistics

@@ -12,6 +12,7 @@ from flowexport_mgmt.north.netconf.calls import Call, OperationRow
 from flowexport_mgmt.north.netconf.replies import Ok, Output, Reply
 
 _FLOW_EXPORT: Final = "urn:flowexport:flow-export"
+_MANAGEMENT: Final = "urn:flowexport:flow-export-management"
 
 
 async def _run(name: str, call: Call) -> Reply:
@@ -34,5 +35,8 @@ def _write(nodes: Mapping[str, Any], attributes: str = "") -> Iterator[str]:
 OPERATIONS: Final[Mapping[str, OperationRow]] = {
     f"{{{_FLOW_EXPORT}}}recent-flows": OperationRow(
         functools.partial(_run, "flow-export:recent-flows"), {"destination-prefix": False}
+    ),
+    f"{{{_MANAGEMENT}}}doctor": OperationRow(
+        functools.partial(_run, "flow-export-management:doctor"), {}
     ),
 }
