@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 ROUNDS = 7
 """Alternating runs of each; what is reported is their median."""
@@ -26,7 +27,10 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One case at one size: our cost, the reference's, and the CPU ratio that is to be reached."""
+    """One case at one size: our cost, the reference's, and the ratio that is to be reached.
+
+    ``judged`` is which of the two ratios that is; ``failure`` says what else was not kept.
+    """
 
     case: str
     size: int
@@ -34,6 +38,15 @@ class Result:
     ours: Cost
     theirs: Cost
     target: float
+    judged: Literal["cpu", "wall"] = "cpu"
+    failure: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """What is to be said beside the figures; nothing where all was kept."""
+        ratio = self.cpu_ratio if self.judged == "cpu" else self.wall_ratio
+        missed = "" if ratio <= self.target else "MISSED"
+        return f"MISSED: {self.failure}" if self.failure else missed
 
     @property
     def cpu_ratio(self) -> float:
