@@ -68,7 +68,7 @@ def _table(results: list[Result]) -> Iterator[str]:
             yield (
                 f"{case:<28}{one.size:>9}{one.ours.cpu * 1e3:>9.2f} ms"
                 f"{one.theirs.cpu * 1e3:>9.2f} ms{one.cpu_ratio:>7.2f}x{one.wall_ratio:>7.2f}x"
-                f"{one.target:>9.2f}x  {_which(one)}{one.verdict}"
+                f"{_target(one)}  {one.verdict}"
             )
         if len(same) > 1:
             ours, theirs = _exponents(same)
@@ -78,8 +78,11 @@ def _table(results: list[Result]) -> Iterator[str]:
             )
 
 
-def _which(one: Result) -> str:
-    return "(wall) " if one.judged == "wall" else ""
+def _target(one: Result) -> str:
+    """Write the ratio that is to be reached, where there is one."""
+    if one.judged == "failure":
+        return f"{'-':>10}"
+    return f"{one.target:>9.2f}x" + (" wall" if one.judged == "wall" else "")
 
 
 def _exponents(same: list[Result]) -> tuple[float, float]:

@@ -29,7 +29,7 @@ class Cost:
 class Result:
     """One case at one size: our cost, the reference's, and the ratio that is to be reached.
 
-    ``judged`` is which of the two ratios that is; ``failure`` says what else was not kept.
+    ``judged`` is which of the two ratios that is, or none; ``failure`` says what else was not kept.
     """
 
     case: str
@@ -37,16 +37,17 @@ class Result:
     reference: str
     ours: Cost
     theirs: Cost
-    target: float
-    judged: Literal["cpu", "wall"] = "cpu"
+    target: float = 0.0
+    judged: Literal["cpu", "wall", "failure"] = "cpu"
     failure: str = ""
 
     @property
     def verdict(self) -> str:
         """What is to be said beside the figures; nothing where all was kept."""
-        ratio = self.cpu_ratio if self.judged == "cpu" else self.wall_ratio
-        missed = "" if ratio <= self.target else "MISSED"
-        return f"MISSED: {self.failure}" if self.failure else missed
+        if self.failure:
+            return f"MISSED: {self.failure}"
+        ratio = {"cpu": self.cpu_ratio, "wall": self.wall_ratio}.get(self.judged, 0.0)
+        return "" if ratio <= self.target else "MISSED"
 
     @property
     def cpu_ratio(self) -> float:

@@ -22,6 +22,7 @@ from tests.support.conntrack import (
     count_entries,
     fill_many,
     flush,
+    make_tuple,
     read_switch,
     road,
     set_switches,
@@ -36,6 +37,7 @@ from flowexport_mgmt.model.flow_export import ConntrackMode
 from flowexport_mgmt.records import FlowBatch
 from flowexport_mgmt.sources.conntrack import ConntrackSource, Settings
 from flowexport_mgmt.sources.conntrack.sockets import NETLINK_NETFILTER, open_netfilter
+from flowexport_mgmt.wire.conntrack import encode_removal
 
 pytestmark = pytest.mark.root
 
@@ -381,3 +383,12 @@ def test_stopping_does_not_wait_for_a_dump(space: Namespace) -> None:
         wait_until(lambda: one._tracker.accounting is not None)
         one.stop(1.0)
         assert not one._thread.is_alive()
+
+
+def test_one_connection_is_taken_out_of_the_table(space: Namespace) -> None:
+    """What tools that end connections ask the kernel for."""
+    del space
+    fill_many(3)
+    with open_netfilter() as link:
+        link.send(encode_removal(make_tuple(1)))
+    assert count_entries() == 2

@@ -52,15 +52,20 @@ def _checksum(data: bytes) -> int:
     return ~(total + (total >> 16)) & 0xFFFF
 
 
-def send_each(source: str, target: str, count: int, dport: int = 9) -> None:
-    """Send one UDP packet over IPv4 from each of ``count`` ports and addresses from source on."""
+def udp_packet(source: tuple[str, int], target: tuple[str, int]) -> bytes:
+    """Write a UDP packet over IPv4 with ten octets of payload and no UDP checksum."""
     payload = 10
-    model = struct.pack(
+    return struct.pack(
         "!BBHHHBBH4s4sHHHH10s",
         *(0x45, 0, 28 + payload, 0, 0, 64, socket.IPPROTO_UDP, 0),
-        *(IPv4Address(source).packed, IPv4Address(target).packed),
-        *(0, dport, 8 + payload, 0, bytes(payload)),
+        *(IPv4Address(source[0]).packed, IPv4Address(target[0]).packed),
+        *(source[1], target[1], 8 + payload, 0, bytes(payload)),
     )
+
+
+def send_each(source: str, target: str, count: int, dport: int = 9) -> None:
+    """Send one UDP packet over IPv4 from each of ``count`` ports and addresses from source on."""
+    model = udp_packet((source, 0), (target, dport))
     packets = np.tile(np.frombuffer(model, np.uint8), (count, 1))
     numbers = np.arange(count)
     for place, values, kind in (

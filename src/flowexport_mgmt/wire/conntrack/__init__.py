@@ -10,6 +10,7 @@ from flowexport_mgmt.wire.conntrack.encode import (
     encode_creation,
     encode_end,
     encode_entry,
+    encode_removal,
 )
 from flowexport_mgmt.wire.conntrack.entries import Entries
 from flowexport_mgmt.wire.conntrack.layout import Layout, learn
@@ -31,6 +32,7 @@ __all__ = [
     "encode_creation",
     "encode_end",
     "encode_entry",
+    "encode_removal",
     "learn",
     "make_dump_request",
     "read_error",

@@ -83,6 +83,12 @@ def encode_creation(entry: Entry, sequence: int = 0) -> bytes:
     return _message(n.CT_NEW, flags, sequence, entry)
 
 
+def encode_removal(original: Tuple, sequence: int = 0) -> bytes:
+    """Encode the request that takes a connection out of the kernel's table, without an answer."""
+    body = _nest(n.TUPLE_ORIG, _tuple(original))
+    return _request(n.CT_DELETE, n.NLM_F_REQUEST, sequence, original, body)
+
+
 def encode_end(sequence: int, error: int = 0) -> bytes:
     """Encode the end of a dump."""
     body = (-error).to_bytes(4, "little", signed=True)
@@ -94,7 +100,11 @@ def _message(kind: int, flags: int, sequence: int, entry: Entry) -> bytes:
         body = b"".join(_attributes(entry))
     except OverflowError as error:
         raise EncodeError(f"an entry does not fit its message: {error}") from error
-    family = n.AF_INET if entry.original.src.version == 4 else n.AF_INET6
+    return _request(kind, flags, sequence, entry.original, body)
+
+
+def _request(kind: int, flags: int, sequence: int, original: Tuple, body: bytes) -> bytes:
+    family = n.AF_INET if original.src.version == 4 else n.AF_INET6
     size = n.BODY + len(body)
     return n.HEADER.pack(size, kind, flags, sequence, 0) + n.NFGEN.pack(family, 0, 0) + body
 
