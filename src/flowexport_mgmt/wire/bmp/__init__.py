@@ -1,0 +1,27 @@
+"""The BGP Monitoring Protocol: messages of a router to a station (RFC 7854, 8671, 9069)."""
+
+from flowexport_mgmt.wire.bmp.decode import (
+    Initiation,
+    Message,
+    Peer,
+    PeerDown,
+    PeerUp,
+    RouteMonitoring,
+    StatisticsReport,
+    Termination,
+    View,
+    split,
+)
+
+__all__ = [
+    "Initiation",
+    "Message",
+    "Peer",
+    "PeerDown",
+    "PeerUp",
+    "RouteMonitoring",
+    "StatisticsReport",
+    "Termination",
+    "View",
+    "split",
+]
