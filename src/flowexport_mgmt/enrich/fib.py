@@ -89,6 +89,11 @@ class Fib:
         if not self._thread.is_alive():
             os.close(self._wake)
 
+    @property
+    def view(self) -> FibView | None:
+        """What records are matched with now, if anything."""
+        return self._view
+
     def flows(self, batch: FlowBatch) -> FlowBatch:
         """Fill in interfaces, prefix lengths and next hop where they are unknown."""
         view = self._view

@@ -7,7 +7,8 @@ uneven. Where three bounds or less are left, addresses are compared with these.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ _NODE: Final = -(1 << 30)
 """A reference is an owner (0 and above), a bound (-1 for the first, -2, ...) from which on to
 compare, or an inner node (below this)."""
 
+_DEEPEST: Final = 64
+"""Nodes on any path, at most: a tree that somebody else wrote must not keep a search for ever."""
 _COMPARED: Final = 3
 _ROOT_BITS: Final = 22
 _NODE_BITS: Final = 14
@@ -52,15 +55,54 @@ class Trie:
     def __init__(self, ranges: Ranges) -> None:
         growth = _Growth()
         bounds = _find_high(ranges, growth)
-        self._root = growth.add_tree(bounds, _ROOT_BITS)
-        self._cells = np.concatenate([*growth.cells, np.zeros(1, np.int64)])
-        self._base = np.array(growth.base, np.uint64)
-        self._shift = np.array(growth.shift, np.uint64)
-        self._lowest = np.array(growth.lowest, np.uint64)
-        self._highest = np.array(growth.highest, np.uint64)
+        root = growth.add_tree(bounds, _ROOT_BITS)
         growth.add_bounds(bounds)
-        self._before, self._at, self._behind = growth.join_bounds()
-        self._differ = not np.array_equal(self._at, self._behind)
+        before, at, behind = growth.join_bounds()
+        columns = {
+            "cells": np.concatenate([*growth.cells, np.zeros(1, np.int64)]),
+            "base": np.array(growth.base, np.uint64),
+            "shift": np.array(growth.shift, np.uint64),
+            "lowest": np.array(growth.lowest, np.uint64),
+            "highest": np.array(growth.highest, np.uint64),
+            "before": before,
+            "behind": behind,
+        }
+        if not np.array_equal(at, behind):
+            columns["at"] = at
+        self._adopt(root, columns)
+
+    @classmethod
+    def of(cls, root: int, columns: Mapping[str, NDArray[Any]]) -> Trie:
+        """Make a tree of what `root` and `columns` of another one are.
+
+        Raises:
+            KeyError: a column is not there.
+        """
+        trie = cls.__new__(cls)
+        trie._adopt(root, columns)
+        return trie
+
+    @property
+    def root(self) -> int:
+        """The reference that a search begins at."""
+        return self._root
+
+    def columns(self) -> Mapping[str, NDArray[Any]]:
+        """Give all arrays that the tree is made of, by name."""
+        return self._columns
+
+    def _adopt(self, root: int, columns: Mapping[str, NDArray[Any]]) -> None:
+        self._root = root
+        self._columns = columns
+        self._cells: NDArray[np.int64] = columns["cells"]
+        self._base: U8 = columns["base"]
+        self._shift: U8 = columns["shift"]
+        self._lowest: U8 = columns["lowest"]
+        self._highest: U8 = columns["highest"]
+        self._before: U8 = columns["before"]
+        self._behind: _References = columns["behind"]
+        self._at: _References = columns.get("at", self._behind)
+        self._differ = "at" in columns
 
     def find(self, keys: Keys) -> _References:
         """Give the owner of each address."""
@@ -84,7 +126,9 @@ class Trie:
     def _follow(self, found: _References, keys: U8) -> None:
         """Replace references by what they lead to within these 64 bits."""
         rows = np.flatnonzero(found < _NODE)
-        while len(rows):
+        for _ in range(_DEEPEST):
+            if not len(rows):
+                break
             node = (_NODE - 1) - found.take(rows)
             places = np.maximum(keys.take(rows), self._lowest.take(node))
             np.minimum(places, self._highest.take(node), out=places)

@@ -27,7 +27,7 @@ def enrich_samples(view: FibView, batch: SampleBatch) -> SampleBatch:
     src_mask = np.zeros(len(batch), np.uint32)
     routes: list[Route] = []
     for packets in dissect(batch):
-        chosen = np.flatnonzero(_is_routed(view, batch, packets))
+        chosen = np.flatnonzero(is_routed(view, batch, packets))
         rows = packets.rows[chosen]
         src, dst = packets.src[chosen], packets.dst[chosen]
         onward = view.find(packets.version, Packets(dst, src, _vrf_interfaces(batch, rows)))
@@ -41,7 +41,7 @@ def enrich_samples(view: FibView, batch: SampleBatch) -> SampleBatch:
     )
 
 
-def _is_routed(view: FibView, batch: SampleBatch, packets: PacketColumns) -> NDArray[np.bool_]:
+def is_routed(view: FibView, batch: SampleBatch, packets: PacketColumns) -> NDArray[np.bool_]:
     """Tell which packets this host routes or takes: on the way in, those sent to its stations."""
     station = packets.station
     is_for_other = (station != 0) & (station & _GROUP_ADDRESS == 0)

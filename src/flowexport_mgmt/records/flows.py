@@ -28,9 +28,9 @@ _SWAPPED = (
     ("src_as", "dst_as"),
     ("prev_as", "next_as"),
 )
-_ONE_WAY = ("bgp_next_hop", "tos", "tcp_flags", "vlan")  # known of one direction only
+_ONE_WAY = ("tos", "tcp_flags", "vlan")  # known of one direction only
 _OF_ADDRESSES = {"src": ("src_mask", "src_as", "prev_as"), "dst": ("dst_mask", "dst_as", "next_as")}
-_REVERSE = ("reverse_octets", "reverse_packets", "reverse_next_hop")
+_REVERSE = ("reverse_octets", "reverse_packets", "reverse_next_hop", "reverse_bgp_next_hop")
 _ICMP = {4: 1, 6: 58}
 _ICMP_ANSWERS = {
     4: ((8, 0), (13, 14), (15, 16), (17, 18)),
@@ -108,6 +108,8 @@ class FlowBatch:
     reverse_packets: U8 | None = None
     reverse_next_hop: Addresses | None = None
     """Of biflows, the next hop of the other direction."""
+    reverse_bgp_next_hop: Addresses | None = None
+    """The same of the BGP next hop."""
     sampler: U4 | None = None
     sampling_rate: U4 | None = None
     ignored: Ignored | None = None

@@ -1,0 +1,298 @@
+"""The routing information base: sources, their paths, and the best of them where readers look.
+
+No clock, socket or thread: ``now`` is monotonic seconds. What takes long is work in slices, which
+whoever runs this does one after the other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Final, Literal
+
+import numpy as np
+
+from flowexport_mgmt.enrich.prefixes import NO_VALUE, Change, Prefixes, Version
+from flowexport_mgmt.enrich.rib_memory import MAGIC, Memory, Word
+from flowexport_mgmt.enrich.rib_tables6 import Tables6Writer
+from flowexport_mgmt.rib.columns import make_keys
+from flowexport_mgmt.rib.direct import DirectTable
+from flowexport_mgmt.rib.facts import Facts
+from flowexport_mgmt.rib.paths import Best, Changes, PathTable
+from flowexport_mgmt.rib.preference import Preference
+from flowexport_mgmt.rib.sources import Identity, Kind, Source, Table
+from flowexport_mgmt.wire.bgp import Routes, Update
+
+VERSIONS: Final[tuple[Literal[4], Literal[6]]] = (4, 6)
+SLICE: Final = 1000
+"""Changes of routes that are made at a time."""
+
+_ROWS: Final = 20_000
+"""Paths that are looked through at a time."""
+_MOST_SOURCES: Final = 4096
+_REST6_S: Final = 0.05
+_BUSY_REST6_S: Final = 1.0
+"""How long changes of IPv6 are gathered, while nothing else is to be done and while there is."""
+_SWEEP_S: Final = 1.0
+
+_Work = Iterator[None]
+
+
+class Rib:
+    """Keeps what sources tell, and writes which of it is best."""
+
+    def __init__(
+        self, memory: Memory, *, seed: int, stale_time: float, end_of_rib_timeout: float
+    ) -> None:
+        self.stale_time = stale_time
+        self.end_of_rib_timeout = end_of_rib_timeout
+        self.sources: dict[Identity, Source] = {}
+        self.facts = Facts(memory)
+        self._memory = memory
+        self._preferences = {version: Preference(memory) for version in VERSIONS}
+        self.tables = {
+            version: PathTable(version, self.facts, self._preferences[version], seed)
+            for version in VERSIONS
+        }
+        self.direct = DirectTable(memory, self.tables[4].find_best)
+        self._prefixes6 = Prefixes(6)
+        self._writer6 = Tables6Writer(memory)
+        self._publish6_at = math.inf
+        self._sweep_at = -math.inf
+        self._numbers: list[int] = []
+        self._work: deque[_Work] = deque()
+        memory.header[Word.MAGIC] = MAGIC
+
+    # -- sources
+    def open_source(self, identity: Identity, tie: int) -> Source | None:
+        """Give the source of an identity, a new one if need be; None when there are too many."""
+        source = self.sources.get(identity)
+        if source is None:
+            if len(self.sources) >= _MOST_SOURCES:
+                return None
+            number = self._numbers.pop() if self._numbers else len(self.sources)
+            source = self.sources[identity] = Source(number, identity)
+            for preference in self._preferences.values():
+                preference.make_room(number + 1)
+                preference.usable[number] = False
+                preference.kind[number] = identity.kind
+        for version, preference in self._preferences.items():
+            preference.tie[source.number] = tie
+            source.tables[version].era = int(preference.era[source.number])
+        return source
+
+    def forget(self, source: Source, now: float) -> None:
+        """Drop all routes of a source that will not come back, and the source with them."""
+        self.lose(source, now, keep=False)
+        self._work.append(self._remove_source(source))
+
+    def begin(self, source: Source, now: float, now_ns: int) -> None:
+        """Take note of a session that begins: what it told before is stale until told again."""
+        source.up, source.since_ns = True, now_ns
+        for version in VERSIONS:
+            self.begin_table(source, version, now)
+
+    def begin_table(self, source: Source, version: Version, now: float) -> None:
+        """Let all routes of a family be told anew, as after a refresh that says so."""
+        table, preference = source.tables[version], self._preferences[version]
+        preference.era[source.number] += np.uint16(1)
+        preference.lost[source.number] = False
+        table.era = int(preference.era[source.number])
+        table.end_of_rib = False
+        table.complete_at = now + self.end_of_rib_timeout
+        table.drop_at = math.inf
+
+    def lose(self, source: Source, now: float, *, keep: bool) -> None:
+        """Take note of the end of a session; complete tables are kept for a while, or not."""
+        source.up = False
+        for version, table in source.tables.items():
+            self._preferences[version].lost[source.number] = True
+            table.complete_at = math.inf
+            table.end_of_rib = False
+            if keep and table.usable:
+                table.drop_at = now + self.stale_time
+                self._work.append(self._review(source, version))
+            else:
+                self._drop(source, version)
+
+    def complete(self, source: Source, version: Version, *, told: bool) -> None:
+        """Use a table from now on: its end was ``told``, or has been waited for long enough."""
+        table = source.tables[version]
+        table.complete_at = math.inf
+        table.end_of_rib |= told
+        self._work.append(self._sweep(source, version, table.era))
+        if not table.usable:
+            table.usable = True
+            self._set_usable()
+
+    # -- routes
+    def take(self, source: Source, updates: Iterable[Update], now: float, now_ns: int) -> _Work:
+        """Take what a source told, a slice at each step."""
+        pending = _Pending()
+        for update in updates:
+            source.updates += 1
+            for fault in update.faults:
+                source.faults += 1
+                source.last_fault = str(fault)
+            for routes in update.withdrawn:
+                source.withdrawals += len(routes.lengths)
+                pending.add(routes, 0)
+            if update.attributes is not None:
+                for routes in update.announced:
+                    pending.add(routes, self.facts.intern(update.attributes, routes.next_hop))
+            if pending.count:
+                source.changed_ns = now_ns
+            if pending.count >= SLICE:
+                self._apply(source, pending, now)
+                yield
+                pending = _Pending()
+            if update.end_of_rib is not None:
+                self._apply(source, pending, now)
+                pending = _Pending()
+                self.complete(source, update.end_of_rib, told=True)
+        self._apply(source, pending, now)
+
+    # -- what is due
+    def tick(self, now: float) -> None:
+        """Do what time makes due."""
+        for source in self.sources.values():
+            for version, table in source.tables.items():
+                if table.complete_at <= now:
+                    self.complete(source, version, told=False)
+                if table.drop_at <= now:
+                    self._drop(source, version)
+        if now >= self._sweep_at:
+            self._sweep_at = now + _SWEEP_S
+            self.facts.sweep(now)
+            if not self._work:
+                for paths in self.tables.values():
+                    paths.tidy()
+
+    def work(self, now: float) -> bool:
+        """Do one slice of the work there is; tell whether there is more that does not wait."""
+        self._now = now
+        if self._work:
+            try:
+                next(self._work[0])
+            except StopIteration:
+                self._work.popleft()
+        if now >= self._publish6_at:
+            self._publish6_at = math.inf
+            self._prefixes6.publish()
+            self._writer6.write(self._prefixes6.current)
+        return bool(self._work)
+
+    # -- inside
+    _now = 0.0
+
+    def _apply(self, source: Source, pending: _Pending, now: float) -> None:
+        self._now = now
+        for version in VERSIONS:
+            changes = pending.changes(version)
+            if changes is not None:
+                era = source.tables[version].era
+                best = self.tables[version].apply(source.number, era, changes)
+                self._publish(version, best)
+
+    def _publish(self, version: Version, best: Best) -> None:
+        if version == 4:
+            if len(best.facts):
+                self.direct.update(best, self._now)
+        elif len(best.facts):
+            assert best.keys.lo is not None  # noqa: S101 - it is IPv6
+            self._prefixes6.update(
+                [
+                    Change(hi << 64 | lo, length, facts or NO_VALUE)
+                    for hi, lo, length, facts in zip(
+                        best.keys.hi.tolist(),
+                        best.keys.lo.tolist(),
+                        best.keys.lengths.tolist(),
+                        best.facts.tolist(),
+                        strict=True,
+                    )
+                ]
+            )
+            rest = _BUSY_REST6_S if self._work else _REST6_S
+            self._publish6_at = min(self._publish6_at, self._now + rest)
+        word = Word.ROUTES4 if version == 4 else Word.ROUTES6
+        self._memory.header[word] = self.tables[version].published
+
+    def _drop(self, source: Source, version: Version) -> None:
+        table = source.tables[version]
+        table.drop_at = math.inf
+        if table.usable:
+            table.usable = False
+            self._set_usable()
+        self._work.append(self._sweep(source, version, table.era + 1))
+
+    def _set_usable(self) -> None:
+        """Say whose paths count: not those of tables that a Loc-RIB was made from."""
+        for version, preference in self._preferences.items():
+            routers = {
+                source.identity.router
+                for source in self.sources.values()
+                if source.identity.kind is Kind.LOC_RIB and source.tables[version].usable
+            }
+            for source in self.sources.values():
+                is_behind = source.identity.is_adjacent and source.identity.router in routers
+                usable = source.tables[version].usable and not is_behind
+                if preference.usable[source.number] != usable:
+                    preference.usable[source.number] = usable
+                    self._work.append(self._review(source, version))
+        is_ready = any(preference.usable.any() for preference in self._preferences.values())
+        self._memory.header[Word.READY] = int(is_ready)
+
+    def _sweep(self, source: Source, version: Version, era: int) -> _Work:
+        """Remove what a source told in earlier eras."""
+        paths = self.tables[version]
+        for begin in range(0, paths.path_rows, _ROWS):
+            if not paths.counts[source.number : source.number + 1].any():
+                return
+            rows = slice(begin, min(begin + _ROWS, paths.path_rows))
+            self._publish(version, paths.remove(rows, source.number, era & 0xFFFF))
+            yield
+
+    def _review(self, source: Source, version: Version) -> _Work:
+        """Choose anew wherever a source has paths."""
+        paths = self.tables[version]
+        for begin in range(0, paths.path_rows, _ROWS):
+            rows = slice(begin, min(begin + _ROWS, paths.path_rows))
+            self._publish(version, paths.review(rows, source.number))
+            yield
+
+    def _remove_source(self, source: Source) -> _Work:
+        if self.sources.get(source.identity) is source and not source.up:
+            del self.sources[source.identity]
+            self._numbers.append(source.number)
+            self._set_usable()
+        yield
+
+
+class _Pending:
+    """Changes of routes until they are applied, by family."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._columns: dict[Version, tuple[list[int], list[int], list[int], list[int]]] = {}
+
+    def add(self, routes: Routes, facts: int) -> None:
+        columns = self._columns.setdefault(routes.version, ([], [], [], []))
+        columns[0].extend(routes.addresses)
+        columns[1].extend(routes.lengths)
+        columns[2].extend(routes.paths)
+        columns[3].extend([facts] * len(routes.lengths))
+        self.count += len(routes.lengths)
+
+    def changes(self, version: Version) -> Changes | None:
+        if version not in self._columns:
+            return None
+        addresses, lengths, identifiers, facts = self._columns[version]
+        return Changes(
+            make_keys(version, addresses, lengths),
+            np.array(identifiers, np.uint32),
+            np.array(facts, np.uint32),
+        )
+
+
+__all__ = ["SLICE", "VERSIONS", "Rib", "Table"]
