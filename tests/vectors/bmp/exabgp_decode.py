@@ -47,9 +47,9 @@ def _describe(update: Any) -> dict[str, Any]:
     for nlri in [] if type(update).__name__ == "EOR" else update.nlris:
         action = "announce" if nlri.action == 1 else "withdraw"
         prefix = nlri.cidr.prefix() if hasattr(nlri, "cidr") else ""
-        path = int.from_bytes(nlri.path_info.path_info or b"", "big")
+        number = int.from_bytes(nlri.path_info.path_info or b"", "big")
         hop = str(nlri.nexthop) if action == "announce" else ""
-        routes.append([action, prefix, path, hop])
+        routes.append([action, prefix, number, hop])
     attributes = getattr(update, "attributes", {})
     path = attributes.get(2)
     communities = attributes.get(8)
