@@ -44,7 +44,16 @@ def main() -> None:
         "-len_control=20",
         "-print_final_stats=1",
     ]
-    atheris.Setup(arguments, fuzzer.run)
+    broken = options.folder.with_name(f"{options.folder.name}.broken")
+
+    def run(data: bytes) -> None:
+        try:
+            fuzzer.run(data)
+        except BaseException:
+            broken.write_bytes(data)  # at once: libFuzzer does not always come to it
+            raise
+
+    atheris.Setup(arguments, run)
     atheris.Fuzz()
 
 

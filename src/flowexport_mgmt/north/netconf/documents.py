@@ -43,9 +43,14 @@ def parse(message: bytes) -> etree._Element:
     if _DOCTYPE.match(message):
         raise _malformed("a document type declaration is not accepted")
     try:
-        return etree.fromstring(message, _PARSER)
+        element = etree.fromstring(message, _PARSER)
     except etree.XMLSyntaxError as error:
         raise _malformed(error.msg or "the message is not well-formed XML") from error
+    # lxml looks at the latest finding only: an error with a mere warning behind it passes.
+    for finding in _PARSER.error_log:
+        if finding.level >= etree.ErrorLevels.ERROR:
+            raise _malformed(finding.message)
+    return element
 
 
 def _malformed(reason: str) -> ManagementError:

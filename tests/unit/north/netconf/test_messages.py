@@ -37,8 +37,11 @@ LAUGHS = b"""<!DOCTYPE rpc [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]><rpc>&b;
         b"<a>" * 300 + b"</a>" * 300,
         b"<rpc/><rpc/>",
         b"<a:rpc/>",
+        b"<rpc x:='1'/>",
+        b"<rpc x:='1' xml:space='odd'/>",  # an error with a warning behind it
+        b"<rpc><a:get/><b xmlns='relative'/></rpc>",
     ],
-    ids=range(14),
+    ids=range(17),
 )
 def test_what_is_no_message_is_malformed(message: bytes) -> None:
     with pytest.raises(ManagementError) as caught:
