@@ -75,7 +75,8 @@ class Fault:
     ``path`` is an instance path in the form of a YANG instance-identifier, with module prefixes
     (``/fe:flow-export/fe:collector[fe:name='a']/fe:port``), or empty when no node is to blame.
     ``info`` holds error-info by element name, such as ``session-id`` or ``bad-element``; the lines
-    of ``non-unique`` are elements of their own.
+    of ``non-unique`` are elements of their own. ``structure`` is the element of a module that they
+    stand in (``{namespace}name``, RFC 8040's yang-data), where they are not NETCONF's own.
     """
 
     tag: ErrorTag
@@ -84,6 +85,7 @@ class Fault:
     app_tag: str = ""
     path: str = ""
     info: Mapping[str, str] = field(default_factory=lambda: _NO_INFO)
+    structure: str = ""
 
     def __str__(self) -> str:
         """Render the place and the message on one line."""

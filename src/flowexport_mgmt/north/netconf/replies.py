@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 from xml.sax.saxutils import escape, quoteattr
@@ -16,6 +16,9 @@ from flowexport_mgmt.schema.paths import parse_path
 _NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _YANG_INFO: Final = frozenset(["non-unique", "missing-choice"])
 """Elements of error-info that RFC 7950 (section 15) puts into YANG's namespace."""
+
+_IDENTITY: Final = "reason"
+"""The leaf of a structure whose value has a prefix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +92,33 @@ def _rpc_error(fault: Fault, envelope: Envelope, prefixes: Mapping[str, str]) ->
     if fault.info:
         info = envelope.tag("error-info")
         yield f"<{info}>"
-        for name, value in fault.info.items():
-            if name in _YANG_INFO:  # one line for each element (RFC 7950, section 15.1)
-                yield from (_yang_leaf(name, line, prefixes) for line in value.splitlines())
-            else:
-                yield leaf(name, value)
+        if fault.structure:
+            yield from _structure(fault, prefixes)
+        else:
+            yield from _info(fault, leaf, prefixes)
         yield f"</{info}>"
     yield f"</{outer}>"
+
+
+def _info(
+    fault: Fault, leaf: Callable[[str, str], str], prefixes: Mapping[str, str]
+) -> Iterator[str]:
+    for name, value in fault.info.items():
+        if name in _YANG_INFO:  # one line for each element (RFC 7950, section 15.1)
+            yield from (_yang_leaf(name, line, prefixes) for line in value.splitlines())
+        else:
+            yield leaf(name, value)
+
+
+def _structure(fault: Fault, prefixes: Mapping[str, str]) -> Iterator[str]:
+    """Write what a module has for the errors of its operations; ``reason`` is an identity."""
+    name, namespace = names.local_name(fault.structure), names.namespace_of(fault.structure)
+    yield f"<{name} xmlns={quoteattr(namespace)}>"
+    for leaf, value in fault.info.items():
+        prefix = value.partition(":")[0] if leaf == _IDENTITY else ""
+        used = f" xmlns:{prefix}={quoteattr(prefixes[prefix])}" if prefix else ""
+        yield f"<{leaf}{used}>{_text(value)}</{leaf}>"
+    yield f"</{name}>"
 
 
 def _yang_leaf(name: str, value: str, prefixes: Mapping[str, str]) -> str:

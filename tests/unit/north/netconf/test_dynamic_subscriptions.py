@@ -247,6 +247,37 @@ async def test_what_is_refused_makes_no_subscription(
     assert await subscriptions(ann) == []
 
 
+async def structure(client: RawClient, request: str) -> tuple[str, dict[str, str]]:
+    """Give the one element in error-info and its leaves, with the namespaces of identities."""
+    reply = await client.call(request)
+    (element,) = reply.iterfind("nc:rpc-error/nc:error-info/*", NAMESPACES)
+    found = leaves(element)
+    prefix, _, name = found["reason"].partition(":")
+    return str(element.tag), found | {"reason": f"{{{element[0].nsmap[prefix]}}}{name}"}
+
+
+async def test_a_refusal_tells_the_reason_where_its_module_has_it(ann: RawClient) -> None:
+    """RFC 8640, section 7: the hints stand in the structure of the operation."""
+    bad = "<stream-xpath-filter>fe:a[</stream-xpath-filter>"
+    one = await establish(ann, STREAM)
+    for request, name, reason in (
+        (operation("establish-subscription", STREAM, bad), "establish-subscription-stream",
+         "filter-unsupported"),
+        (operation("modify-subscription", number(one), bad), "modify-subscription-stream",
+         "filter-unsupported"),
+        (operation("delete-subscription", number(9)), "delete-subscription",
+         "no-such-subscription"),
+        (operation("kill-subscription", number(9)), "delete-subscription",
+         "no-such-subscription"),
+    ):  # fmt: skip
+        tag, info = await structure(ann, request)
+        assert tag == f"{{{SN}}}{name}-error-info"
+        assert info.pop("reason") == f"{{{SN}}}{reason}"
+        hint = info.pop("filter-failure-hint", "")
+        assert bool(hint) is (reason == "filter-unsupported")
+        assert not info
+
+
 @pytest.mark.parametrize(
     ("name", "more"),
     [("delete-subscription", ""), ("modify-subscription", CHANGES), ("kill-subscription", "")],

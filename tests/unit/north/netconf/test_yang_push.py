@@ -376,6 +376,20 @@ async def test_what_is_refused_makes_no_subscription(
     assert await shown(ann) == []
 
 
+async def test_a_refusal_says_what_would_have_been_better(ann: RawClient) -> None:
+    """RFC 8641, section 5: the structures of the operations, with hints."""
+    reply = await ann.call(establish("running", periodic(99)))
+    (info,) = reply.iterfind("nc:rpc-error/nc:error-info/*", NAMESPACES)
+    assert info.tag == f"{{{YP}}}establish-subscription-datastore-error-info"
+    assert [leaf.text for leaf in info] == ["yp:period-unsupported", "100"]
+    assert info[1].tag == f"{{{YP}}}period-hint"
+    assert info[0].nsmap["yp"] == YP
+    one = await subscribe(ann, establish("running", FLOW_EXPORT, periodic(360000)))
+    reply = await ann.call(operation("resync-subscription", one))
+    (info,) = reply.iterfind("nc:rpc-error/nc:error-info/*", NAMESPACES)
+    assert info.tag == f"{{{YP}}}resync-subscription-error"
+
+
 async def test_a_periodic_subscription_needs_no_resync_and_stays_periodic(ann: RawClient) -> None:
     one = await subscribe(ann, establish("running", FLOW_EXPORT, periodic(360000)))
     await contents(ann, one)

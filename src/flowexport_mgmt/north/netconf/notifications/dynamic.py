@@ -13,6 +13,7 @@ from flowexport_mgmt.north.netconf.notifications.errors import refuse
 from flowexport_mgmt.north.netconf.notifications.lifecycle import Subscription
 from flowexport_mgmt.north.netconf.notifications.push import OnChange, PushSubscription, Selection
 from flowexport_mgmt.north.netconf.notifications.records import timestamp
+from flowexport_mgmt.north.netconf.notifications.structures import always, of_target, structured
 from flowexport_mgmt.north.netconf.notifications.subscription import EventSubscription, Terms
 from flowexport_mgmt.north.netconf.replies import Ok, Output, Reply
 
@@ -184,12 +185,19 @@ _TARGET: Final = {
     _yp("on-change"): False,
 }
 
+_DELETION: Final = always(_sn("delete-subscription-error-info"))
+
 OPERATIONS: Final[Mapping[str, OperationRow]] = {
     _sn("establish-subscription"): OperationRow(
-        establish, {"stream": False, "replay-start-time": False, "encoding": False, **_TARGET}
+        structured(establish, of_target("establish-subscription")),
+        {"stream": False, "replay-start-time": False, "encoding": False, **_TARGET},
     ),
-    _sn("modify-subscription"): OperationRow(modify, {"id": True, **_TARGET}),
-    _sn("delete-subscription"): OperationRow(delete, {"id": True}),
-    _sn("kill-subscription"): OperationRow(kill, {"id": True}),
-    _yp("resync-subscription"): OperationRow(resync, {"id": True}),
+    _sn("modify-subscription"): OperationRow(
+        structured(modify, of_target("modify-subscription")), {"id": True, **_TARGET}
+    ),
+    _sn("delete-subscription"): OperationRow(structured(delete, _DELETION), {"id": True}),
+    _sn("kill-subscription"): OperationRow(structured(kill, _DELETION), {"id": True}),
+    _yp("resync-subscription"): OperationRow(
+        structured(resync, always(_yp("resync-subscription-error"))), {"id": True}
+    ),
 }

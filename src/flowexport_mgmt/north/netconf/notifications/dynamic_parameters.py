@@ -105,7 +105,7 @@ def _filter(given: Parameters, target: str) -> Filter | None:
 
 
 def _unsupported(reason: str) -> ManagementError:
-    return refuse("filter-unsupported", reason)
+    return refuse("filter-unsupported", reason, filter_failure_hint=reason)
 
 
 def datastore(element: etree._Element) -> str:
@@ -151,7 +151,7 @@ def check_trigger(
     if isinstance(chosen, Periodic):
         if chosen.period < MIN_PERIOD:
             message = f"the shortest period is {MIN_PERIOD} centiseconds"
-            raise refuse("period-unsupported", message)
+            raise refuse("period-unsupported", message, period_hint=MIN_PERIOD)
         return
     paths = ("/",) if selection.chosen is None else selection.chosen.paths
     if not has_notifiable(paths, schemas):

@@ -9,6 +9,7 @@ from flowexport_mgmt.errors import ErrorTag, ManagementError
 
 _SUBSCRIBED: Final = "ietf-subscribed-notifications"
 _PUSH: Final = "ietf-yang-push"
+_PREFIXES: Final = {_SUBSCRIBED: "sn", _PUSH: "yp"}
 
 _REFUSALS: Final[Mapping[str, tuple[str, ErrorTag]]] = {
     "encoding-unsupported": (_SUBSCRIBED, ErrorTag.INVALID_VALUE),
@@ -23,7 +24,13 @@ _REFUSALS: Final[Mapping[str, tuple[str, ErrorTag]]] = {
 }
 
 
-def refuse(identity: str, message: str) -> ManagementError:
-    """Make the error of an identity; its error-app-tag names module and identity."""
+def refuse(identity: str, message: str, **hints: object) -> ManagementError:
+    """Make the error of an identity; its error-app-tag names module and identity.
+
+    ``hints`` are leaves of error-info that say what would have been better.
+    """
     module, tag = _REFUSALS[identity]
-    return ManagementError.single(tag, message, app_tag=f"{module}:{identity}")
+    reason = {"reason": f"{_PREFIXES[module]}:{identity}"}
+    more = {name.replace("_", "-"): str(value) for name, value in hints.items()}
+    app_tag = f"{module}:{identity}"
+    return ManagementError.single(tag, message, app_tag=app_tag, info=reason | more)
