@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections import Counter
 from collections.abc import Iterator
@@ -12,7 +13,8 @@ import pytest
 from tests.netns.conftest import Wire
 from tests.support.namespaces import Namespace
 
-from flowexport_mgmt.simulator.sender import FleetSender, Sent
+from flowexport_mgmt.simulator.sender import FleetSender, open_sender
+from flowexport_mgmt.simulator.sent import Sent, Totals, count
 from flowexport_mgmt.wire.fleet import FleetDatagrams
 
 pytestmark = pytest.mark.root
@@ -41,12 +43,13 @@ def datagrams(count: int) -> FleetDatagrams:
     sizes = 10 + owners % 7
     offsets = np.concatenate(([0], np.cumsum(sizes)))
     buffer = np.repeat(owners % 251, sizes).astype(np.uint8)
-    return FleetDatagrams(buffer, offsets, owners, np.full(count, 2, np.int64))
+    records = np.full(count, 2, np.int64)
+    return FleetDatagrams(buffer, offsets, owners, records, np.zeros(count, np.bool_))
 
 
 @pytest.fixture
-def peers(wire: Wire, version: int) -> Iterator[tuple[socket.socket, socket.socket]]:
-    """Give a socket that sends inside near and one that receives inside far."""
+def peers(wire: Wire, version: int) -> Iterator[tuple[FleetSender, socket.socket]]:
+    """Give a sender inside near and a socket that receives inside far."""
     make_local(wire.near, wire.far, version)
     with wire.far.inside():
         receiver = socket.socket(FAMILIES[version], socket.SOCK_DGRAM)
@@ -55,57 +58,62 @@ def peers(wire: Wire, version: int) -> Iterator[tuple[socket.socket, socket.sock
     receiver.settimeout(2)
     with wire.near.inside():
         sender = socket.socket(FAMILIES[version], socket.SOCK_DGRAM)
-    sender.setblocking(False)
-    sender.connect((NETWORKS[version][2], receiver.getsockname()[1]))
-    with sender, receiver:
-        sender.send(b"")  # until the neighbour is found the kernel keeps only so many
-        receiver.recv(1)
-        yield sender, receiver
+    port = receiver.getsockname()[1]
+    with receiver:
+        sender.sendto(b"", (NETWORKS[version][2], port))
+        receiver.recv(1)  # until the neighbour is found the kernel keeps only so many
+        fleet = open_sender(sender, NETWORKS[version][2], port)
+        yield fleet, receiver
+        fleet.close()
 
 
 @pytest.mark.parametrize("version", [4, 6])
 def test_each_datagram_comes_from_its_device(
-    peers: tuple[socket.socket, socket.socket], version: int
+    peers: tuple[FleetSender, socket.socket], version: int
 ) -> None:
     sender, receiver = peers
-    made, sent = datagrams(2500), Sent.nothing(DEVICES)
+    made, owns = datagrams(2500), sources(version)
     got: Counter[str] = Counter()
-    link = FleetSender(sender, sources(version))
     at = 0
     while at < len(made):
-        at += link.send(made, at, min(at + 100, len(made)), sent)
+        passed = sender.send(made, owns, at, min(at + 100, len(made)))
+        assert not passed.failures
+        at += passed.through
         while sum(got.values()) < at:
             data, (host, *_) = receiver.recvfrom(100)
             device = int(ip_address(host)) - int(ip_address(NETWORKS[version][1]))
             assert data == bytes([device % 251]) * (10 + device % 7)
             got[host] += 1
     assert len(got) == DEVICES
-    assert sent.datagrams.tolist() == np.bincount(made.exporters).tolist()
-    assert sent.octets.sum() == made.offsets[-1]
-    assert sent.records.sum() == 2 * 2500
-    assert not sent.failures.any()
 
 
 @pytest.mark.parametrize("version", [4])
 def test_an_address_that_is_not_local_fails_alone(
-    peers: tuple[socket.socket, socket.socket],
+    peers: tuple[FleetSender, socket.socket],
 ) -> None:
     sender, receiver = peers
     found = sources(4).copy()
     found[7] = np.void(ip_address("10.98.0.1").packed)
-    made, sent = datagrams(DEVICES), Sent.nothing(DEVICES)
-    assert FleetSender(sender, found).send(made, 0, len(made), sent) == DEVICES
+    made, sent, totals = datagrams(DEVICES), Sent.nothing(DEVICES), Totals()
+    passed = sender.send(made, found, 0, len(made))
+    assert passed.through == DEVICES
     for _ in range(DEVICES - 1):
         receiver.recv(100)
+    (failure,) = passed.failures
+    assert failure.datagram == 7
+    assert failure.reason in (errno.EINVAL, errno.ENETUNREACH)
+    count(made, slice(0, DEVICES), passed.failures, sent, totals)
     assert sent.failures.nonzero()[0].tolist() == [7]
-    assert list(sent.reasons.values()) == [1]
-    assert sent.datagrams[7] == 0
+    assert (sent.datagrams[7], sent.datagrams.sum()) == (0, DEVICES - 1)
+    assert (totals.datagrams, totals.records) == (DEVICES - 1, 2 * (DEVICES - 1))
+    assert totals.octets == made.offsets[-1] - 10
+    assert totals.failures == {failure.reason: 1}
 
 
 @pytest.mark.parametrize("version", [4])
-def test_all_from_the_sockets_own_address(peers: tuple[socket.socket, socket.socket]) -> None:
+def test_all_from_the_sockets_own_address(peers: tuple[FleetSender, socket.socket]) -> None:
     sender, receiver = peers
-    made, sent = datagrams(DEVICES), Sent.nothing(DEVICES)
-    assert FleetSender(sender, None).send(made, 0, len(made), sent) == DEVICES
+    made = datagrams(DEVICES)
+    assert sender.send(made, None, 0, len(made)).through == DEVICES
     hosts = {receiver.recvfrom(100)[1][0] for _ in range(DEVICES)}
     assert hosts == {"10.7.0.1"}

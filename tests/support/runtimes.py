@@ -13,6 +13,7 @@ from flowexport_mgmt.export import OWN_FACILITIES, Facilities
 from flowexport_mgmt.link.messages import CollectorStateChange, Event, Refusal
 from flowexport_mgmt.model.flow_export import Collector, CollectorStatistics, FlowExport
 from flowexport_mgmt.model.interfaces import Interface
+from flowexport_mgmt.model.simulation import Simulation, SimulationState
 from flowexport_mgmt.runtime import Runtime
 from flowexport_mgmt.sources import CounterSource
 from flowexport_mgmt.sources.sysfs import UNKNOWN_SETTINGS
@@ -46,6 +47,17 @@ class Plane:
         self._commit += 1
         new = FlowExport(collector=collectors, **others)  # type: ignore[arg-type]
         return self.runtime.prepare(self._commit, new, strict=strict)
+
+    def simulate(self, simulation: Simulation) -> None:
+        """Commit simulated devices and nothing else."""
+        self._commit += 1
+        assert not self.runtime.prepare(self._commit, None, simulation, strict=True)
+        self.runtime.apply(self._commit)
+
+    def simulation(self) -> SimulationState:
+        state = self.runtime.state(["/simulation"]).simulation
+        assert state is not None
+        return state
 
     def clear(self) -> None:
         """Commit a configuration without flow export."""

@@ -100,11 +100,15 @@ class Exporter:
                 return self._recent_flows(prefix)
             case m.Diagnose():
                 return await self._diagnose()
+            case m.GetDevices():
+                return self._devices(request)
 
     def _prepare(self, request: m.Prepare) -> m.Prepared:
         crash.point(_BEFORE_PREPARE)
         self._abandon()
-        refusals = self._runtime.prepare(request.commit, request.flow_export, strict=request.strict)
+        refusals = self._runtime.prepare(
+            request.commit, request.flow_export, request.simulation, strict=request.strict
+        )
         if not refusals:
             self._prepared = request.commit
         crash.point(_AFTER_PREPARE)
@@ -144,6 +148,12 @@ class Exporter:
         findings = await asyncio.to_thread(diagnose, self._runtime.evidence())
         return m.Diagnosis(findings=findings)
 
+    def _devices(self, request: m.GetDevices) -> m.Reply:
+        try:
+            return self._runtime.devices(request)
+        except ValueError as error:
+            return m.Failed(message=str(error))
+
     def _state(self, paths: Sequence[str]) -> m.State:
         from flowexport_mgmt.runtime.paths import is_asked  # noqa: PLC0415 - numpy comes with it
 
@@ -154,9 +164,8 @@ class Exporter:
             commit=self._runtime.commit, started=self._started, events_dropped=self._events.dropped
         )
         flow_export = state.flow_export or fe.FlowExportState()
-        return m.State(
-            flow_export=msgspec.structs.replace(flow_export, exporter=exporter),
-            interfaces=state.interfaces,
+        return msgspec.structs.replace(
+            state, flow_export=msgspec.structs.replace(flow_export, exporter=exporter)
         )
 
 
@@ -169,7 +178,8 @@ def _facilities(settings: ChildSettings) -> Facilities:
         return Facilities(keys)
     link = socket.socket(fileno=settings.sockets)
     link.set_inheritable(False)
-    return Facilities(keys, SocketClient(link).open_in_namespace)
+    client = SocketClient(link)
+    return Facilities(keys, client.open_in_namespace, client.make_namespace)
 
 
 async def _main(settings: ChildSettings, control_socket: socket.socket) -> None:

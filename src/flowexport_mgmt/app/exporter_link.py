@@ -30,6 +30,7 @@ _COMMIT_PATIENCE = 20.0
 _ARRIVAL_PATIENCE = 5.0
 """Seconds that a commit waits for an exporter that is being started."""
 _STATE_PATIENCE = 5.0
+_MOST_DEVICES = 10_000
 
 _logger = logging.getLogger(__name__)
 
@@ -150,8 +151,12 @@ class ExporterComponent:
         again, self.again = self.again, False
         if commit == self._link.commit and not again:
             return ()
-        changed = old is None or old.flow_export != new.flow_export
-        message = m.Prepare(commit=commit, flow_export=new.flow_export, strict=strict and changed)
+        message = m.Prepare(
+            commit=commit,
+            flow_export=new.flow_export,
+            simulation=new.simulation,
+            strict=strict and (old is None or _slice(old) != _slice(new)),
+        )
         if message.strict:
             await self._link.await_arrival()
         crash.point(_BEFORE_PREPARE)
@@ -197,10 +202,15 @@ class ExporterComponent:
         self._link.close()
 
 
-class ExporterState:
-    """What the exporter reports of itself and of the interfaces."""
+def _slice(configuration: Configuration) -> tuple[msgspec.Struct | None, ...]:
+    """Give what the exporter runs by."""
+    return configuration.flow_export, configuration.simulation
 
-    paths: Sequence[str] = ("/flow-export", "/interfaces")
+
+class ExporterState:
+    """What the exporter reports of itself, of simulated devices and of the interfaces."""
+
+    paths: Sequence[str] = ("/flow-export", "/simulation", "/interfaces")
 
     def __init__(self, link: ExporterLink, configured: Callable[[], bool]) -> None:
         self._link = link
@@ -222,6 +232,8 @@ class ExporterState:
         # /flow-export is a presence container: reporting it would make it exist.
         if state.flow_export is not None and self._configured():
             nodes["flow-export:flow-export"] = self._with_restarts(state.flow_export)
+        if state.simulation is not None:
+            nodes["flow-export-simulation:simulation"] = state.simulation
         if state.interfaces is not None:
             nodes["ietf-interfaces:interfaces"] = state.interfaces
         return nodes
@@ -258,6 +270,42 @@ class ExporterCalls:
         if not isinstance(reply, m.RecentFlows):
             raise LinkError(f"the exporter answered {reply}")
         return {"flow": [msgspec.to_builtins(flow) for flow in reply.flows]}
+
+    async def devices(self, parameters: Mapping[str, str]) -> Mapping[str, Any]:
+        """Ask for simulated devices.
+
+        Raises:
+            ManagementError: a parameter is none of its kind.
+            LinkError: there is no exporter, or it failed.
+        """
+        request = m.GetDevices(
+            address=_read_address(parameters.get("address")),
+            group=parameters.get("group"),
+            offset=_read_number("offset", parameters.get("offset", "0"), 0, 0xFFFFFFFF),
+            limit=_read_number("limit", parameters.get("limit", "1000"), 1, _MOST_DEVICES),
+        )
+        reply = await self._link.request(request, _STATE_PATIENCE)
+        if not isinstance(reply, m.Devices):
+            raise LinkError(f"the exporter answered {reply}")
+        devices = [msgspec.to_builtins(device) for device in reply.devices]
+        return {"total": reply.total, "device": devices}
+
+
+def _read_address(text: str | None) -> str | None:
+    try:
+        return None if text is None else str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ManagementError.single(
+            ErrorTag.INVALID_VALUE, f"{text} is no address of IPv4 or IPv6"
+        ) from None
+
+
+def _read_number(name: str, text: str, least: int, most: int) -> int:
+    if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+        raise ManagementError.single(
+            ErrorTag.INVALID_VALUE, f"{name} is a number from {least} to {most}, not {text[:20]}"
+        )
+    return int(text)
 
 
 def _is_prefix(text: str) -> bool:

@@ -89,6 +89,7 @@ class Manager:
         )
         calls = ExporterCalls(self._link)
         datastore.register_call("flow-export:recent-flows", calls.recent_flows)
+        datastore.register_call("flow-export-simulation:devices", calls.devices)
         self._employ_doctor(datastore)
         await datastore.start()
         self._started = True

@@ -9,8 +9,8 @@ import socket
 from flowexport_mgmt.app.loop import Loop
 from flowexport_mgmt.errors import LinkError
 from flowexport_mgmt.link import control
-from flowexport_mgmt.link.namespaces import open_in_namespace
-from flowexport_mgmt.link.sockets import Opened, OpenSocket, requests
+from flowexport_mgmt.link.namespaces import make_namespace, open_in_namespace
+from flowexport_mgmt.link.sockets import MakeNamespace, Opened, OpenSocket, Request, requests
 
 _logger = logging.getLogger(__name__)
 
@@ -50,7 +50,13 @@ class NamespaceBroker:
             _logger.debug("sockets in namespaces: %s", error)
             self.close()
 
-    def _answer(self, link: socket.socket, request: OpenSocket) -> None:
+    def _answer(self, link: socket.socket, request: Request) -> None:
+        if isinstance(request, MakeNamespace):
+            _make(link, request)
+        else:
+            self._open(link, request)
+
+    def _open(self, link: socket.socket, request: OpenSocket) -> None:
         if not request.is_allowed:
             control.send(link, Opened(request.request, errno.EINVAL))
             return
@@ -61,3 +67,12 @@ class NamespaceBroker:
             return
         with made:
             control.send(link, Opened(request.request), made.fileno())
+
+
+def _make(link: socket.socket, request: MakeNamespace) -> None:
+    try:
+        make_namespace(request.namespace)
+    except OSError as error:
+        control.send(link, Opened(request.request, error.errno or errno.EINVAL))
+        return
+    control.send(link, Opened(request.request))

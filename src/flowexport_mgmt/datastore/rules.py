@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from flowexport_mgmt.credentials.passwords import is_cleartext, refusal
+from flowexport_mgmt.datastore.device_rules import check_devices
 from flowexport_mgmt.datastore.public_keys import PublicKeyError, read_public_key
 from flowexport_mgmt.errors import ErrorTag, Fault
 from flowexport_mgmt.model.configuration import Configuration
@@ -36,6 +37,7 @@ def check_rules(configuration: Configuration) -> list[Fault]:
     if configuration.flow_export is not None:
         faults += _check_groups(configuration.flow_export.sampling)
         faults += _check_rates(configuration.flow_export)
+    faults += check_devices(configuration.simulation)
     faults += _check_doors(configuration.server)
     for user in configuration.server.user:
         faults += [*_check_keys(user), *_check_password(user)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,7 +15,7 @@ from flowexport_mgmt.export.sender import Sender
 from flowexport_mgmt.export.stream import StreamSender
 from flowexport_mgmt.export.tls import TlsLayer
 from flowexport_mgmt.export.udp import UdpSender
-from flowexport_mgmt.link.namespaces import open_in_namespace
+from flowexport_mgmt.link.namespaces import make_namespace, open_in_namespace
 from flowexport_mgmt.model import flow_export as fe
 
 
@@ -24,6 +25,7 @@ class Facilities:
 
     keys: KeyFolders = field(default_factory=KeyFolders)
     open_in_namespace: OpenInNamespace = open_in_namespace
+    make_namespace: Callable[[str], None] = make_namespace
 
 
 OWN_FACILITIES: Final = Facilities()

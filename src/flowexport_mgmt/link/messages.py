@@ -3,11 +3,15 @@
 ::
 
     manager -> exporter                     exporter -> manager
-    Prepare(commit, flow_export, strict)    Prepared(refusals) | Failed(message)
+    Prepare(commit, flow_export,            Prepared(refusals) | Failed(message)
+            simulation, strict)
     Apply(commit), Abort(commit)            Done() | Failed(message)
-    GetState(paths)                         State(flow_export, interfaces) | Failed(message)
+    GetState(paths)                         State(flow_export, simulation, interfaces)
+                                            | Failed(message)
     GetRecentFlows(destination_prefix)      RecentFlows(flows) | Failed(message)
     Diagnose()                              Diagnosis(findings) | Failed(message)
+    GetDevices(address, group, offset,      Devices(total, devices) | Failed(message)
+               limit)
                                             Hello(commit, started), once, when a link opens
                                             CollectorStateChange, SourceStateChange,
                                             SampleLoss at any time
@@ -23,6 +27,7 @@ import msgspec
 
 from flowexport_mgmt.model import flow_export as fe
 from flowexport_mgmt.model import interfaces as ifs
+from flowexport_mgmt.model import simulation as fes
 from flowexport_mgmt.model.base import OperStatus
 
 
@@ -50,6 +55,7 @@ class Prepare(_Message, frozen=True, kw_only=True):
 
     commit: int
     flow_export: fe.FlowExport | None = None
+    simulation: fes.Simulation = fes.Simulation()
     strict: bool = True
 
 
@@ -81,6 +87,15 @@ class Diagnose(_Message, frozen=True, kw_only=True):
     """Look at everything that exporting takes, and say what is found."""
 
 
+class GetDevices(_Message, frozen=True, kw_only=True):
+    """Report simulated devices: of an address, of a group, or a page of all."""
+
+    address: str | None = None
+    group: str | None = None
+    offset: int = 0
+    limit: int = 1000
+
+
 class Hello(_Message, frozen=True, kw_only=True):
     """The first message on a link: the commit that runs (0 for none) and the process's start."""
 
@@ -102,6 +117,7 @@ class State(_Message, frozen=True, kw_only=True):
     """What was asked for; None where no path asked for the node."""
 
     flow_export: fe.FlowExportState | None = None
+    simulation: fes.SimulationState | None = None
     interfaces: ifs.Interfaces | None = None
 
 
@@ -153,6 +169,28 @@ class Diagnosis(_Message, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
 
 
+class Device(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", omit_defaults=True):
+    """A simulated device as the model has it."""
+
+    address: str
+    group: str
+    flows_active: int
+    sequence: int
+    sent_packets: int
+    sent_bytes: int
+    sent_records: int
+    send_failures: int
+    oper_status: OperStatus
+    oper_reason: str | None = None
+
+
+class Devices(_Message, frozen=True, kw_only=True):
+    """A page of simulated devices, and how many there are."""
+
+    total: int
+    devices: tuple[Device, ...] = ()
+
+
 class Failed(_Message, frozen=True, kw_only=True):
     """The request could not be carried out at all; ``message`` says why in words."""
 
@@ -183,8 +221,8 @@ class SampleLoss(_Message, frozen=True, kw_only=True):
     total: int
 
 
-Request = Prepare | Apply | Abort | GetState | GetRecentFlows | Diagnose
+Request = Prepare | Apply | Abort | GetState | GetRecentFlows | GetDevices | Diagnose
 Event = CollectorStateChange | SourceStateChange | SampleLoss
-Reply = Prepared | Done | State | RecentFlows | Diagnosis | Failed
+Reply = Prepared | Done | State | RecentFlows | Devices | Diagnosis | Failed
 FromExporter = Hello | Reply | Event
 """All that an exporter sends, for the manager's decoder."""

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 import socket
+import struct
 import threading
 from pathlib import Path
 from typing import Final
 
 _FOLDERS: Final = (Path("/run/netns"), Path("/var/run/netns"))
 _CLONE_NEWNET: Final = 0x4000_0000
+_MS_BIND: Final = 4096
+_SIOCSIFFLAGS: Final = 0x8914
+_IFF_UP: Final = 1
 _MAX_NAME: Final = 255
 
 
@@ -49,6 +54,29 @@ def open_in_namespace(name: str, family: int, kind: int) -> socket.socket:
         os.close(entrance)
 
 
+def make_namespace(name: str) -> None:
+    """Make a namespace of that name, with loopback up, unless there is one (ip-netns(8)).
+
+    It stays until somebody deletes it. Needs CAP_SYS_ADMIN.
+
+    Raises:
+        OSError: with the errno of what failed.
+    """
+    if not is_name(name):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    if identify(name) is not None:
+        return
+    folder = _FOLDERS[0]
+    folder.mkdir(mode=0o755, exist_ok=True)
+    path = folder / name
+    os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
+    try:
+        _Birth(path).make()
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+
+
 def _path(name: str) -> Path:
     for folder in _FOLDERS:
         if (path := folder / name).exists():
@@ -81,9 +109,48 @@ class _Visit:
             self._made = error
 
 
-def _enter(entrance: int) -> None:
-    """Put this thread into the namespace of a descriptor, for good."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.setns(entrance, _CLONE_NEWNET):
+class _Birth:
+    """One thread's step into a new namespace, which is given a name before the thread ends."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._error: OSError | None = None
+
+    def make(self) -> None:
+        thread = threading.Thread(target=self._run, name="birth", daemon=True)
+        thread.start()
+        thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            _check(_libc().unshare(_CLONE_NEWNET))
+            source = f"/proc/self/task/{threading.get_native_id()}/ns/net"
+            target = os.fsencode(self._path)
+            _check(_libc().mount(source.encode(), target, b"none", _MS_BIND, None))
+            _raise_loopback()
+        except OSError as error:
+            self._error = error
+
+
+def _raise_loopback() -> None:
+    """Bring up loopback in the namespace of this thread (netdevice(7))."""
+    request = struct.pack("=16sH22x", b"lo", _IFF_UP)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
+        fcntl.ioctl(link, _SIOCSIFFLAGS, request)
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _check(result: int) -> None:
+    if result:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+
+
+def _enter(entrance: int) -> None:
+    """Put this thread into the namespace of a descriptor, for good."""
+    _check(_libc().setns(entrance, _CLONE_NEWNET))

@@ -4,6 +4,7 @@
 
     exporter -> supervisor                       supervisor -> exporter
     OpenSocket(request, namespace, family, kind) Opened(request, error) [+ descriptor]
+    MakeNamespace(request, namespace)            Opened(request, error)
 
 They have a SEQPACKET socket of their own for it, because the exporter asks from several threads and
 waits for the answer.
@@ -26,8 +27,11 @@ from flowexport_mgmt.link.namespaces import is_name
 
 PATIENCE_S: Final = 2.0
 
-_FAMILIES: Final = frozenset((socket.AF_INET, socket.AF_INET6))
-_KINDS: Final = frozenset((socket.SOCK_DGRAM, socket.SOCK_STREAM))
+_FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)
+_KINDS: Final = (socket.SOCK_DGRAM, socket.SOCK_STREAM)
+_ALLOWED: Final = frozenset(
+    ((socket.AF_NETLINK, socket.SOCK_RAW), *((f, k) for f in _FAMILIES for k in _KINDS))
+)
 
 
 class OpenSocket(msgspec.Struct, frozen=True, tag=True):
@@ -40,18 +44,26 @@ class OpenSocket(msgspec.Struct, frozen=True, tag=True):
 
     @property
     def is_allowed(self) -> bool:
-        """Whether it asks for UDP or TCP over IPv4 or IPv6 in what can be a namespace."""
-        return self.family in _FAMILIES and self.kind in _KINDS and is_name(self.namespace)
+        """Whether it asks for UDP, TCP or rtnetlink(7) in what can be a namespace."""
+        return (self.family, self.kind) in _ALLOWED and is_name(self.namespace)
+
+
+class MakeNamespace(msgspec.Struct, frozen=True, tag=True):
+    """Make a network namespace, unless there is one of that name."""
+
+    request: int
+    namespace: str
 
 
 class Opened(msgspec.Struct, frozen=True, tag=True):
-    """The answer: the socket rides along, or ``error`` is an errno."""
+    """The answer: done, a socket riding along where one was asked for, or ``error`` is an errno."""
 
     request: int
     error: int = 0
 
 
-requests: Final = msgspec.msgpack.Decoder(OpenSocket)
+Request = OpenSocket | MakeNamespace
+requests: Final[msgspec.msgpack.Decoder[Request]] = msgspec.msgpack.Decoder(Request)
 _answers: Final = msgspec.msgpack.Decoder(Opened)
 
 
@@ -74,13 +86,28 @@ class SocketClient:
         with self._lock:
             self._last_request += 1
             control.send(self._link, OpenSocket(self._last_request, name, family, kind))
-            return self._await(self._last_request)
+            passed = self._await(self._last_request)
+        if passed is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return passed
+
+    def make_namespace(self, name: str) -> None:
+        """Have a namespace made, unless there is one of that name.
+
+        Raises:
+            OSError: it cannot be had, with the errno of what failed.
+            LinkError: the supervisor is gone.
+        """
+        with self._lock:
+            self._last_request += 1
+            control.send(self._link, MakeNamespace(self._last_request, name))
+            self._await(self._last_request)
 
     def close(self) -> None:
         """Release the socket to the supervisor."""
         self._link.close()
 
-    def _await(self, request: int) -> socket.socket:
+    def _await(self, request: int) -> socket.socket | None:
         deadline = time.monotonic() + PATIENCE_S
         while True:
             received = control.receive(self._link, _answers)
@@ -92,7 +119,7 @@ class SocketClient:
                 break
             if passed is not None:  # the answer to a request that was given up
                 passed.close()
-        if passed is None:
+        if answer.error:
             raise OSError(answer.error, os.strerror(answer.error))
         return passed
 

@@ -8,11 +8,15 @@ from flowexport_mgmt.model.base import Node
 from flowexport_mgmt.model.flow_export import FlowExport
 from flowexport_mgmt.model.nacm import Nacm
 from flowexport_mgmt.model.server import Server
+from flowexport_mgmt.model.simulation import Simulation
 
 
 class Configuration(Node, frozen=True, kw_only=True):
     """The whole configuration, one field for each top container, as RFC 7951 JSON names them."""
 
     flow_export: FlowExport | None = msgspec.field(default=None, name="flow-export:flow-export")
+    simulation: Simulation = msgspec.field(
+        default_factory=Simulation, name="flow-export-simulation:simulation"
+    )
     server: Server = msgspec.field(default_factory=Server, name="flow-export-server:server")
     nacm: Nacm = msgspec.field(default_factory=Nacm, name="ietf-netconf-acm:nacm")

@@ -12,6 +12,7 @@ ENRICHMENT = "/flow-export/enrichment"
 SAMPLED_FLOWS = "/flow-export/sampled-flows"
 SAMPLING = "/flow-export/sampling"
 INTERFACES = "/interfaces"
+SIMULATION = "/simulation"
 
 
 def is_asked(node: str, paths: Iterable[str]) -> bool:

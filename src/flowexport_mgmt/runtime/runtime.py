@@ -11,9 +11,17 @@ import msgspec
 
 from flowexport_mgmt.errors import LinkError
 from flowexport_mgmt.export import OWN_FACILITIES, Facilities, Instant
-from flowexport_mgmt.link.messages import Event, RecentFlow, Refusal, State
+from flowexport_mgmt.link.messages import (
+    Devices,
+    Event,
+    GetDevices,
+    RecentFlow,
+    Refusal,
+    State,
+)
 from flowexport_mgmt.model import flow_export as fe
 from flowexport_mgmt.model import interfaces as ifs
+from flowexport_mgmt.model import simulation as fes
 from flowexport_mgmt.pipeline import Pipeline, read_clock
 from flowexport_mgmt.runtime.collectors import Collectors
 from flowexport_mgmt.runtime.conntrack import Conntrack
@@ -21,9 +29,10 @@ from flowexport_mgmt.runtime.doctor import Evidence
 from flowexport_mgmt.runtime.enrichment import Enrichment
 from flowexport_mgmt.runtime.interfaces import describe_interfaces
 from flowexport_mgmt.runtime.parts import Part, Surroundings, tell_source
-from flowexport_mgmt.runtime.paths import COUNTERS, FLOW_EXPORT, INTERFACES, is_asked
+from flowexport_mgmt.runtime.paths import COUNTERS, FLOW_EXPORT, INTERFACES, SIMULATION, is_asked
 from flowexport_mgmt.runtime.sampled_flows import SampledFlows
 from flowexport_mgmt.runtime.sampling import Sampling
+from flowexport_mgmt.runtime.simulation import NOTHING_SIMULATED, Simulation
 from flowexport_mgmt.runtime.state import describe_counters
 from flowexport_mgmt.sources import CounterSource, Details
 
@@ -67,14 +76,20 @@ class Runtime:
             Sampling(surroundings),
             self._conntrack,
         )
+        self._simulation = Simulation(surroundings)
         self._started = False
         self._flow_export: fe.FlowExport | None = None
         self._prepared: _Prepared | None = None
 
     def prepare(
-        self, commit: int, new: fe.FlowExport | None, *, strict: bool
+        self,
+        commit: int,
+        new: fe.FlowExport | None,
+        simulation: fes.Simulation = NOTHING_SIMULATED,
+        *,
+        strict: bool,
     ) -> tuple[Refusal, ...]:
-        """Make ready to run ``new``, without any effect on what runs.
+        """Make ready to run ``new``, and to simulate, without any effect on what runs.
 
         Returns:
             With ``strict``, what cannot work because of the configuration, from every part;
@@ -88,6 +103,7 @@ class Runtime:
         if refusals:
             self._forget()
         else:
+            self._simulation.prepare(simulation)
             self._prepared = _Prepared(commit, new)
         return refusals
 
@@ -106,6 +122,7 @@ class Runtime:
             self._started = True
         for part in self._parts:
             part.apply()
+        self._simulation.apply()
         self._flow_export = prepared.flow_export
         self.commit = commit
 
@@ -124,7 +141,8 @@ class Runtime:
             now = self._clock()
             snapshot = self._source.read(now.unix_ns, now.uptime_ms, now.monotonic)
             interfaces = describe_interfaces(snapshot)
-        return State(flow_export=flow_export, interfaces=interfaces)
+        simulation = self._simulation.state() if is_asked(SIMULATION, paths) else None
+        return State(flow_export=flow_export, simulation=simulation, interfaces=interfaces)
 
     def recent_flows(self, destination_prefix: str | None) -> tuple[RecentFlow, ...]:
         """Give the latest flow records, those to a prefix or all, the latest first.
@@ -144,15 +162,25 @@ class Runtime:
             self._facilities,
         )
 
+    def devices(self, request: GetDevices) -> Devices:
+        """Give a page of the simulated devices.
+
+        Raises:
+            ValueError: there is no such address.
+        """
+        return self._simulation.devices(request)
+
     def stop(self) -> None:
         """Stop every thread and release every socket, within a second."""
         self._pipeline.stop()
+        self._simulation.stop()
         for part in reversed(self._parts):
             part.stop()
         self._source.close()
 
     def _forget(self) -> None:
         self._prepared = None
+        self._simulation.abort()
         for part in self._parts:
             part.abort()
 

@@ -33,6 +33,7 @@ NETCONF_FEATURES = (
 OWN_MODULES = (
     "flow-export-types",
     "flow-export",
+    "flow-export-simulation",
     "flow-export-server",
     "flow-export-management",
     "flow-export-configured-subscriptions",

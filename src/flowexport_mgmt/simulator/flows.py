@@ -14,7 +14,9 @@ from flowexport_mgmt.simulator.places import Places
 from flowexport_mgmt.simulator.roles import ICMP, TCP, Role
 
 _IDLE, _ACTIVE, _ENDED = 1, 2, 3  # flowEndReason
+_ALL: Final = slice(None)
 _SYN, _RST, _PSH, _ACK, _FIN = 2, 4, 8, 16, 1
+_NEVER: Final = 1 << 62
 _GAP_MS: Final = 1000
 """The longest time between the last record of a flow and the flow that takes its place."""
 
@@ -52,7 +54,7 @@ class FlowTable:
         self._generator = generator
         self._drawer = FlowDrawer(role, generator)
         self._places = places
-        self._timeouts = timeouts
+        self.timeouts = timeouts
         self._width = role.flows
         size = places.devices * role.flows
         self._protocol = np.zeros(size, np.uint8)
@@ -84,11 +86,25 @@ class FlowTable:
         self._begin(rows[ended], now_ms)
         return export
 
-    def count(self, now_ms: int) -> NDArray[np.intp]:
-        """Count the flows of each device that have begun and not ended."""
-        under_way = (self._start <= now_ms) & (self._end > now_ms)
-        counts: NDArray[np.intp] = under_way.reshape(-1, self._width).sum(axis=1)
+    def silence(self, devices: NDArray[np.intp]) -> None:
+        """Let the flows of devices be over, without a record."""
+        rows = self._rows(devices)
+        self._due[rows], self._end[rows] = _NEVER, 0
+
+    def revive(self, devices: NDArray[np.intp], now_ms: int) -> None:
+        """Let flows of devices that had none begin."""
+        self._begin(self._rows(devices), now_ms)
+
+    def count(self, now_ms: int, devices: slice = _ALL) -> NDArray[np.intp]:
+        """Count the flows of each of some neighbouring devices that have begun and not ended."""
+        start, end = (times.reshape(-1, self._width)[devices] for times in (self._start, self._end))
+        under_way = (start <= now_ms) & (end > now_ms)
+        counts: NDArray[np.intp] = under_way.sum(axis=1)
         return counts
+
+    def _rows(self, devices: NDArray[np.intp]) -> NDArray[np.intp]:
+        rows: NDArray[np.intp] = devices[:, None] * self._width + np.arange(self._width)
+        return rows.reshape(-1)
 
     def _count_packets(self, rows: NDArray[np.intp], until: NDArray[np.int64]) -> NDArray[Any]:
         """Count the packets of flows up to an instant; they come evenly."""
@@ -158,8 +174,8 @@ class FlowTable:
     def _schedule(self, rows: NDArray[np.intp], since: NDArray[np.int64]) -> None:
         """Set when flows are due that were reported, or began, at ``since``."""
         count = len(rows)
-        active = since + jittered(self._generator, self._timeouts.active_ms, count)
-        silence = jittered(self._generator, self._timeouts.inactive_ms, count)
+        active = since + jittered(self._generator, self.timeouts.active_ms, count)
+        silence = jittered(self._generator, self.timeouts.inactive_ms, count)
         says_end = self._protocol[rows] == TCP
         end = self._end[rows]
         self._due[rows] = np.where(active < end, active, end + np.where(says_end, 0, silence))

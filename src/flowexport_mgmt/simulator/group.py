@@ -3,44 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from flowexport_mgmt.simulator.draw import make_generator
-from flowexport_mgmt.simulator.flows import Export, FlowTable
+from flowexport_mgmt.simulator.flows import FlowTable
 from flowexport_mgmt.simulator.places import Places
-from flowexport_mgmt.simulator.settings import Format, GroupSettings, domains_of
-from flowexport_mgmt.wire import fleet
+from flowexport_mgmt.simulator.sent import Sent
+from flowexport_mgmt.simulator.settings import Format, GroupSettings
+from flowexport_mgmt.simulator.voice import make_voice
 from flowexport_mgmt.wire.fleet import FleetDatagrams
 from flowexport_mgmt.wire.flows.fields import ExportTime
 
-_NEVER: Final = -(1 << 62)
-_PROTOCOLS: Final = {
-    Format.NETFLOW5: fleet.NETFLOW5,
-    Format.NETFLOW9: fleet.NETFLOW9,
-    Format.IPFIX: fleet.IPFIX,
-}
-_LOAD_PERIOD_MS: Final = 600_000
-
-
-class _Voice(Protocol):
-    """How the devices of a group speak."""
-
-    @property
-    def sequences(self) -> NDArray[np.int64]:
-        """What each device's datagrams were numbered up to."""
-
-    @property
-    def last_announcement_ms(self) -> int | None:
-        """When templates were last made; None before, and for formats without."""
-
-    def speak(self, export: Export, devices: slice, time: ExportTime) -> Iterator[FleetDatagrams]:
-        """Make the datagrams of neighbouring devices whose tick has come."""
-
-    def repeat(self, devices: NDArray[np.bool_]) -> None:
-        """Let devices announce again what may not have arrived."""
+_NEVER_MS: Final = 1 << 62
 
 
 class Group:
@@ -48,61 +24,124 @@ class Group:
 
     Device ``i`` of ``n`` speaks in each tick when ``i / n`` of it is over, so that the group's
     datagrams are spread over the tick.
+
+    Args:
+        settings: what the devices are.
+        time: the time.
+        before: the group whose place this one takes; what they have in common goes on.
     """
 
-    def __init__(self, settings: GroupSettings, time: ExportTime) -> None:
+    def __init__(
+        self, settings: GroupSettings, time: ExportTime, before: Group | None = None
+    ) -> None:
         self.settings = settings
         self.addresses = settings.pack_addresses()
-        self.size = len(self.addresses)
-        generator = make_generator(settings.seed, settings.name)
-        version = self._flow_version()
-        places = Places(self.size, settings.number, settings.interfaces, version)
-        self.flows = FlowTable(settings.role, places, settings.timeouts, generator, time.time_ms)
-        self.voice = _make_voice(settings, self.addresses)
+        self.present = settings.find_present()
+        self.devices = int(self.present.sum())
+        self.late_turns = 0
+        self.sent = Sent.nothing(settings.count)
+        self.voice = make_voice(settings, self.addresses)
         self._begin_ms = time.time_ms
         self._spoken = 0  # device turns since the beginning
+        if before is not None:
+            self._go_on(before)
+        self.flows = self._take_flows(before, time)
 
     def advance(self, time: ExportTime) -> list[FleetDatagrams]:
         """Make the datagrams of every device whose turn has come since the last call.
 
         A device that missed turns, because nobody called, makes up for them with one.
         """
-        if not self.size:
-            return []
-        elapsed = time.time_ms - self._begin_ms
-        turns = max(0, elapsed) * self.size // self.settings.tick_ms
-        first = max(self._spoken, turns - self.size)
+        size = self.settings.count
+        turns = max(0, time.time_ms - self._begin_ms) * size // self.settings.tick_ms
+        first = max(self._spoken, turns - size)
+        self.late_turns += first - self._spoken
         self._spoken = max(self._spoken, turns)
+        if not self.devices:
+            return []
         return [
             datagrams
-            for devices in _slices(first, turns, self.size)
+            for devices in _slices(first, turns, size)
             for datagrams in self._speak(devices, time)
             if len(datagrams)
         ]
 
     def due_ms(self) -> int:
         """Give the Unix time of the next turn."""
-        if not self.size:
-            return 1 << 62
-        return self._begin_ms - (-(self._spoken + 1) * self.settings.tick_ms // self.size)
+        if not self.devices:
+            return _NEVER_MS
+        return self._turn_ms(self._spoken + 1)
+
+    def rest(self, time: ExportTime) -> None:
+        """Let the next turn be the one that would have been next: those of a pause are none."""
+        late = time.time_ms - self._turn_ms(self._spoken + 1)
+        if late > 0:
+            self._begin_ms += late
+
+    def _turn_ms(self, turn: int) -> int:
+        return self._begin_ms - (-turn * self.settings.tick_ms // self.settings.count)
 
     def _speak(self, devices: slice, time: ExportTime) -> Iterator[FleetDatagrams]:
         export = self.flows.report(devices, time.time_ms)
-        return self.voice.speak(export, devices, time)
+        speaking = np.flatnonzero(self.present[devices]) + devices.start
+        return self.voice.speak(export, speaking, time)
 
-    def _flow_version(self) -> Literal[4, 6]:
-        """Flows are of the devices' own address family where the format has records for it."""
+    # -- taking the place of another
+
+    def _go_on(self, before: Group) -> None:
+        """Let the devices of both count on, and keep their turns where the tick stays the same."""
+        old, new = before.settings, self.settings
+        if old.first == new.first and (old.count, old.tick_ms) == (new.count, new.tick_ms):
+            self._begin_ms, self._spoken = before._begin_ms, before._spoken
+            self.late_turns = before.late_turns
+        begin, end = _common(old, new)
+        same_session = (old.format, old.collector) == (new.format, new.collector)
+        if begin <= end and same_session:
+            mine = slice(begin - int(new.first), end - int(new.first) + 1)
+            theirs = slice(begin - int(old.first), end - int(old.first) + 1)
+            self.voice.go_on(before.voice, mine, theirs)
+            self.sent.go_on(before.sent, mine, theirs)
+
+    def _take_flows(self, before: Group | None, time: ExportTime) -> FlowTable:
+        """Keep the flows of devices that stay as they are; others begin in the midst of theirs."""
+        absent = np.flatnonzero(~self.present)
+        if before is None or _traffic(before.settings) != _traffic(self.settings):
+            flows = self._make_flows(time)
+        else:
+            flows = before.flows
+            flows.timeouts = self.settings.timeouts
+            flows.revive(np.flatnonzero(self.present & ~before.present), time.time_ms)
+        flows.silence(absent)
+        return flows
+
+    def _make_flows(self, time: ExportTime) -> FlowTable:
         settings = self.settings
-        plain = settings.format is Format.NETFLOW5 or (
-            settings.classic and settings.format is not Format.SFLOW
-        )
-        return 4 if plain or settings.first.version == 4 else 6
+        generator = make_generator(settings.seed, settings.name)
+        version = _flow_version(settings)
+        places = Places(settings.count, settings.number, settings.interfaces, version)
+        return FlowTable(settings.role, places, settings.timeouts, generator, time.time_ms)
 
 
-def _make_voice(settings: GroupSettings, addresses: NDArray[np.void]) -> _Voice:
-    if settings.format is Format.SFLOW:
-        return _SflowVoice(settings, addresses)
-    return _NetflowVoice(settings, addresses)
+def _common(one: GroupSettings, other: GroupSettings) -> tuple[int, int]:
+    """Give the first and the last address that both have, as numbers; none where they fall."""
+    if one.first.version != other.first.version:
+        return 1, 0
+    return max(int(one.first), int(other.first)), min(int(one.last), int(other.last))
+
+
+def _traffic(settings: GroupSettings) -> tuple[object, ...]:
+    """Give all that the flows of a group follow from, but timeouts."""
+    version = _flow_version(settings)
+    place = settings.first, settings.count, settings.interfaces, version
+    return settings.name, settings.seed, settings.role, *place
+
+
+def _flow_version(settings: GroupSettings) -> Literal[4, 6]:
+    """Flows are of the devices' own address family where the format has records for it."""
+    plain = settings.format is Format.NETFLOW5 or (
+        settings.classic and settings.format is not Format.SFLOW
+    )
+    return 4 if plain or settings.first.version == 4 else 6
 
 
 def _slices(first: int, last: int, size: int) -> Iterator[slice]:
@@ -113,113 +152,3 @@ def _slices(first: int, last: int, size: int) -> Iterator[slice]:
     yield slice(begin, min(size, begin + count))
     if begin + count > size:
         yield slice(0, begin + count - size)
-
-
-class _NetflowVoice:
-    """NetFlow v5, NetFlow v9 and IPFIX."""
-
-    def __init__(self, settings: GroupSettings, addresses: NDArray[np.void]) -> None:
-        count = len(addresses)
-        self._settings = settings
-        self._protocol = _PROTOCOLS[settings.format]
-        self._exporters = fleet.Exporters(domains_of(addresses), np.zeros(count, np.int64))
-        self._announced_ms = np.full(count, _NEVER)
-        self._last_ms: int | None = None
-
-    @property
-    def last_announcement_ms(self) -> int | None:
-        return self._last_ms
-
-    @property
-    def sequences(self) -> NDArray[np.int64]:
-        return self._exporters.sequences
-
-    def speak(self, export: Export, devices: slice, time: ExportTime) -> Iterator[FleetDatagrams]:
-        if self._settings.format is Format.NETFLOW5:
-            announced = np.zeros(len(self._announced_ms), np.bool_)
-        else:
-            announced = self._announce(devices, time.time_ms)
-        yield fleet.encode_flows(
-            self._protocol,
-            export.flows,
-            export.devices,
-            self._exporters,
-            announced=announced,
-            time=time,
-            max_size=self._settings.max_size,
-            classic=self._settings.classic,
-        )
-
-    def repeat(self, devices: NDArray[np.bool_]) -> None:
-        self._announced_ms[devices] = _NEVER
-
-    def _announce(self, devices: slice, now_ms: int) -> NDArray[np.bool_]:
-        """Choose who announces templates now: they are due when the interval is over."""
-        announced = np.zeros(len(self._announced_ms), np.bool_)
-        due = now_ms - self._announced_ms[devices] >= self._settings.template_ms
-        announced[devices] = due
-        if due.any():
-            self._announced_ms[announced] = now_ms
-            self._last_ms = now_ms
-        return announced
-
-
-class _SflowVoice:
-    """sFlow: a sample for each flow record, and counters at every tick."""
-
-    def __init__(self, settings: GroupSettings, addresses: NDArray[np.void]) -> None:
-        count = len(addresses)
-        shape = (count, settings.interfaces)
-        self._settings = settings
-        self._agents = fleet.Agents(
-            addresses,
-            np.full(count, settings.sub_agent_id, np.uint32),
-            np.zeros(count, np.int64),
-            np.zeros(shape, np.int64),
-            np.zeros(count, np.int64),
-        )
-        self._octets = np.zeros((2, *shape), np.uint64)
-        self._packets = np.zeros((2, *shape), np.uint64)
-
-    @property
-    def last_announcement_ms(self) -> int | None:
-        return None
-
-    @property
-    def sequences(self) -> NDArray[np.int64]:
-        return self._agents.datagrams
-
-    def speak(self, export: Export, devices: slice, time: ExportTime) -> Iterator[FleetDatagrams]:
-        size = self._settings.max_size
-        self._count(export)
-        yield fleet.encode_flow_samples(
-            export.flows,
-            export.devices,
-            self._agents,
-            rate=self._settings.sampling_rate,
-            uptime_ms=time.uptime_ms,
-            max_size=size,
-            ethernet=not self._settings.classic,
-        )
-        gauges = fleet.Gauges(self._octets, self._packets, self._load(time.time_ms))
-        yield fleet.encode_counters(
-            gauges, devices, self._agents, uptime_ms=time.uptime_ms, max_size=size
-        )
-
-    def repeat(self, devices: NDArray[np.bool_]) -> None:
-        """Do nothing: sFlow announces nothing."""
-
-    def _count(self, export: Export) -> None:
-        """Let the counters of interfaces grow by what the flows brought."""
-        flows = export.flows
-        for side, interfaces in enumerate((flows.in_if, flows.out_if)):
-            sources = export.devices * self._octets.shape[2] + interfaces.astype(np.intp) - 1
-            np.add.at(self._octets[side].reshape(-1), sources, flows.octets)
-            np.add.at(self._packets[side].reshape(-1), sources, flows.packets)
-
-    def _load(self, now_ms: int) -> NDArray[np.float64]:
-        """Let the processors' load come and go, each device at another time."""
-        phase = np.arange(len(self._agents.addresses)) * 0.618
-        turn = now_ms % _LOAD_PERIOD_MS / _LOAD_PERIOD_MS
-        load: NDArray[np.float64] = 0.35 + 0.25 * np.sin(2 * np.pi * (turn + phase))
-        return load

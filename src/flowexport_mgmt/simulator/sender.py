@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import os
 import socket
-from collections import Counter
-from dataclasses import dataclass, field
-from typing import Final
+import struct
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flowexport_mgmt.link.mmsg import MESSAGE, VECTOR, sendmmsg
+from flowexport_mgmt.simulator.sent import Failure
 from flowexport_mgmt.wire.fleet import FleetDatagrams
 
 _MAX_MESSAGES: Final = 1024
-_WAITING: Final = frozenset((errno.EAGAIN, errno.ENOBUFS))
+_WAITING: Final = frozenset((errno.EAGAIN, errno.ENOBUFS, errno.EINTR))
 
 _CONTROL_HEAD: Final = [("length", np.uint64), ("level", np.int32), ("kind", np.int32)]
 _CONTROL4: Final = np.dtype(  # struct cmsghdr, struct in_pktinfo
@@ -31,107 +31,120 @@ _IPV6_PKTINFO: Final = 50
 _IPV6_FREEBIND: Final = 78
 
 
-@dataclass(slots=True)
-class Sent:
-    """What became of datagrams, all arrays of shape (E,) by exporter."""
+class Passed(NamedTuple):
+    """How many datagrams do not wait any more, and which of them failed."""
 
-    datagrams: NDArray[np.int64]
-    octets: NDArray[np.int64]
-    records: NDArray[np.int64]
-    failures: NDArray[np.int64]
-    reasons: Counter[int] = field(default_factory=Counter)
-    """How often each errno was met."""
-
-    @classmethod
-    def nothing(cls, exporters: int) -> Sent:
-        """Make empty counts."""
-        datagrams, octets, records, failures = np.zeros((4, exporters), np.int64)
-        return cls(datagrams, octets, records, failures)
+    through: int
+    failures: Sequence[Failure]
 
 
 class FleetSender:
-    """Sends through a connected socket, each datagram from the address of its exporter.
+    """Sends to one collector, each datagram from the address of its exporter.
+
+    It is not connected: the kernel looks for the way anew for each source, so that a collector that
+    cannot be reached yet is no fault.
 
     Args:
-        link: a non-blocking UDP socket that is connected to the collector.
-        sources: the exporters' addresses, V4 or V16, shape (E,); None to send from the socket's own
-            address.
+        link: a non-blocking UDP socket, which is this one's own from now on.
+        target: the collector, as socket.getaddrinfo gives it.
     """
 
-    def __init__(self, link: socket.socket, sources: NDArray[np.void] | None) -> None:
+    def __init__(self, link: socket.socket, target: tuple[str, int] | tuple[str, int, int, int]):
         self._socket = link
-        self._sources = sources
+        self._family = link.family
+        if link.family == socket.AF_INET6:  # a route makes a prefix local for IPv4 only
+            link.setsockopt(socket.IPPROTO_IPV6, _IPV6_FREEBIND, 1)
         self._vectors = np.zeros(_MAX_MESSAGES, VECTOR)
         self._messages = np.zeros(_MAX_MESSAGES, MESSAGE)
-        header = self._messages["header"]
+        self._controls = _make_controls(link.family)
+        self._name = np.frombuffer(_pack_address(link.family, target), np.uint8)
         places = np.arange(_MAX_MESSAGES, dtype=np.uintp)
+        header = self._messages["header"]
+        header["name"], header["name_length"] = self._name.ctypes.data, len(self._name)
         header["vectors"] = self._vectors.ctypes.data + places * VECTOR.itemsize
         header["vector_count"] = 1
-        if sources is not None:
-            if link.family == socket.AF_INET6:  # a route makes a prefix local for IPv4 only
-                link.setsockopt(socket.IPPROTO_IPV6, _IPV6_FREEBIND, 1)
-            self._controls = _make_controls(sources.dtype.itemsize)
-            header["control"] = self._controls.ctypes.data + places * self._controls.itemsize
-            header["control_length"] = self._controls.itemsize
+        header["control"] = self._controls.ctypes.data + places * self._controls.itemsize
 
-    def send(self, datagrams: FleetDatagrams, begin: int, end: int, sent: Sent) -> int:
-        """Send some of the datagrams, and count what became of each.
+    def send(
+        self, datagrams: FleetDatagrams, sources: NDArray[np.void] | None, begin: int, end: int
+    ) -> Passed:
+        """Send some of the datagrams; one that fails is passed over.
 
-        A datagram that fails is counted by its error and passed over.
+        Args:
+            datagrams: what is sent.
+            sources: the exporters' addresses, V4 or V16; None to send from the socket's own.
+            begin: the first to be sent.
+            end: the first that is not.
 
         Returns:
-            How many do not wait any more; fewer than asked for when the socket's buffer is full.
+            Fewer than asked for when the socket's buffer is full.
         """
+        failures: list[Failure] = []
+        octets = 0 if sources is None else self._controls.itemsize
+        self._messages["header"]["control_length"] = octets
         at = begin
         while at < end:
             stop = min(end, at + _MAX_MESSAGES)
-            self._fill(datagrams, at, stop)
+            self._fill(datagrams, sources, at, stop)
             accepted = sendmmsg(self._socket.fileno(), self._messages.ctypes.data, stop - at, 0)
             if accepted < 0:
                 number = ctypes.get_errno()
                 if number in _WAITING:
                     break
-                _count_failure(datagrams, at, number, sent)
-                accepted = 1
-            else:
-                _count(datagrams, slice(at, at + accepted), sent)
-            at += accepted
-        return at - begin
+                failures.append(Failure(at, number))
+            at += max(1, accepted)
+        return Passed(at - begin, failures)
 
-    def _fill(self, datagrams: FleetDatagrams, begin: int, end: int) -> None:
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+    def _fill(
+        self, datagrams: FleetDatagrams, sources: NDArray[np.void] | None, begin: int, end: int
+    ) -> None:
         count = end - begin
         offsets = datagrams.offsets[begin : end + 1]
-        base = datagrams.buffer.ctypes.data
-        self._vectors["base"][:count] = offsets[:-1] + base
+        self._vectors["base"][:count] = offsets[:-1] + datagrams.buffer.ctypes.data
         self._vectors["length"][:count] = np.diff(offsets)
-        if self._sources is not None:
-            self._controls["source"][:count] = self._sources[datagrams.exporters[begin:end]]
+        if sources is not None:
+            self._controls["source"][:count] = sources[datagrams.exporters[begin:end]]
 
 
-def describe_failure(number: int) -> str:
-    """Name an errno as `Sent.reasons` counts it."""
-    return f"{os.strerror(number)} ({errno.errorcode.get(number, number)})"
+def open_sender(link: socket.socket, address: str, port: int) -> FleetSender:
+    """Make the sender to a collector, given by its numeric address.
+
+    Raises:
+        OSError: there is no such address, or the socket cannot be used; it is closed.
+    """
+    try:
+        found = socket.getaddrinfo(
+            address, port, link.family, socket.SOCK_DGRAM, 0, socket.AI_NUMERICHOST
+        )
+        link.setblocking(False)
+        return FleetSender(link, found[0][4])  # type: ignore[arg-type]
+    except OSError:
+        link.close()
+        raise
 
 
-def _make_controls(address_size: int) -> NDArray[np.void]:
-    controls = np.zeros(_MAX_MESSAGES, _CONTROL4 if address_size == 4 else _CONTROL6)
-    if address_size == 4:
+def _pack_address(family: int, target: tuple[str, int] | tuple[str, int, int, int]) -> bytes:
+    """Lay out struct sockaddr_in or sockaddr_in6."""
+    host, port, *rest = target
+    head = struct.pack("=H", family) + struct.pack("!H", port)
+    address = socket.inet_pton(family, str(host).partition("%")[0])
+    if family == socket.AF_INET:
+        return head + address + bytes(8)
+    flow, scope = (int(part) for part in rest)
+    return head + struct.pack("=I", flow) + address + struct.pack("=I", scope)
+
+
+def _make_controls(family: int) -> NDArray[np.void]:
+    is_ipv4 = family == socket.AF_INET
+    controls = np.zeros(_MAX_MESSAGES, _CONTROL4 if is_ipv4 else _CONTROL6)
+    if is_ipv4:
         controls["level"], controls["kind"] = socket.IPPROTO_IP, _IP_PKTINFO
         controls["length"] = 28
     else:
         controls["level"], controls["kind"] = socket.IPPROTO_IPV6, _IPV6_PKTINFO
         controls["length"] = 36
     return controls
-
-
-def _count(datagrams: FleetDatagrams, part: slice, sent: Sent) -> None:
-    owners = datagrams.exporters[part]
-    sizes = np.diff(datagrams.offsets[part.start : part.stop + 1])
-    np.add.at(sent.datagrams, owners, 1)
-    np.add.at(sent.octets, owners, sizes)
-    np.add.at(sent.records, owners, datagrams.records[part])
-
-
-def _count_failure(datagrams: FleetDatagrams, at: int, number: int, sent: Sent) -> None:
-    sent.failures[datagrams.exporters[at]] += 1
-    sent.reasons[number] += 1

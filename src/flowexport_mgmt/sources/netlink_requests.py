@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 HEADER: Final = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
@@ -32,11 +33,16 @@ _ATTEMPTS: Final = 3
 class Requests:
     """A netlink socket for questions and orders; not safe to use from two threads.
 
-    Every method raises OSError, with the kernel's own words where it gives some.
+    Every method raises OSError, with the kernel's own words where it gives some. ``open_socket``
+    opens the socket where it is not to be one of this process's own network.
     """
 
-    def __init__(self, protocol: int) -> None:
-        self._protocol = protocol
+    def __init__(
+        self, protocol: int, open_socket: Callable[[], socket.socket] | None = None
+    ) -> None:
+        self._open = open_socket or functools.partial(
+            socket.socket, socket.AF_NETLINK, socket.SOCK_RAW, protocol
+        )
         self._socket: socket.socket | None = None
         self._sequence = 0
 
@@ -59,7 +65,7 @@ class Requests:
 
     def _ask(self, kind: int, body: bytes, flags: int) -> list[bytes]:
         self._sequence = self._sequence + 1 & 0xFFFFFFFF
-        link = self._socket = self._socket or _open(self._protocol)
+        link = self._socket = self._socket or _prepare(self._open())
         try:
             link.send(HEADER.pack(HEADER.size + len(body), kind, flags, self._sequence, 0) + body)
             answers, refusal = self._collect(link)
@@ -118,8 +124,7 @@ def text(value: bytes | None) -> str:
     return (value or b"").rstrip(b"\0").decode("utf-8", "replace")
 
 
-def _open(protocol: int) -> socket.socket:
-    link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
+def _prepare(link: socket.socket) -> socket.socket:
     try:
         for option in (_CAP_ACK, _EXT_ACK):
             with contextlib.suppress(OSError):  # before Linux 4.12 errors come without words

@@ -204,7 +204,8 @@ async def test_state_names_the_exporter_and_its_restarts(
     assert isinstance(part, fe.FlowExportState)
     assert ([each.name for each in part.collector], part.exporter) == (["a"], None)
     assert set(await ExporterState(ends.link, lambda: False).state(("/",))) == {
-        "ietf-interfaces:interfaces"
+        "flow-export-simulation:simulation",
+        "ietf-interfaces:interfaces",
     }
 
 

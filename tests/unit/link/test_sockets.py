@@ -28,6 +28,7 @@ def supervisor(answer: Answer) -> Iterator[sockets.SocketClient]:
         ours.setblocking(True)
         with suppress(LinkError):
             while (received := control.receive(ours, sockets.requests)) is not None:
+                assert isinstance(received[0], sockets.OpenSocket)
                 answer(ours, received[0])
 
     thread = threading.Thread(target=serve)

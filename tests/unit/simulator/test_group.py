@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from ipaddress import ip_address
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from flowexport_mgmt.simulator.flows import Timeouts
 from flowexport_mgmt.simulator.group import Group
 from flowexport_mgmt.simulator.roles import ROLES
-from flowexport_mgmt.simulator.settings import Format, GroupSettings
+from flowexport_mgmt.simulator.settings import Endpoint, Format, GroupSettings
 from flowexport_mgmt.wire.decoder import Decoder
 from flowexport_mgmt.wire.fleet import FleetDatagrams
 from flowexport_mgmt.wire.flows.fields import ExportTime
@@ -49,11 +50,15 @@ class Listener:
         self.turns: dict[int, list[int]] = {}
         self.sizes: list[int] = []
         self._decoder = Decoder()
-        self._group = group
+        self.group = group
+
+    def follow(self, group: Group) -> None:
+        """Listen to a group that takes the place of the one before."""
+        self.group = group
 
     def run(self, begin_ms: int, end_ms: int, step_ms: int = STEP_MS) -> None:
         for now in range(begin_ms, end_ms, step_ms):
-            for datagrams in self._group.advance(at(now)):
+            for datagrams in self.group.advance(at(now)):
                 self._take(datagrams, now)
 
     def _take(self, datagrams: FleetDatagrams, now: int) -> None:
@@ -101,29 +106,30 @@ def test_a_late_call_makes_up_with_one_turn_for_each() -> None:
 
 def test_templates_are_told_again_in_time_and_after_a_failure() -> None:
     group = Group(settings(), at(0))
-    before = group.voice.last_announcement_ms
-    Listener(group).run(0, 2000)
-    told = group.voice.last_announcement_ms
-    assert (before, told is None) == (None, False)
-    failed = np.zeros(30, np.bool_)
-    failed[4] = True
-    group.voice.repeat(failed)
-    owners = [
-        datagrams.exporters[number]
-        for now in range(2000, 3000, STEP_MS)
-        for datagrams in group.advance(at(now))
-        for number in range(len(datagrams))
-        if b"\x01\x00\x00\x12" in datagrams[number][:30]
-    ]
-    assert owners == [4]
+
+    def announcing(begin_ms: int, end_ms: int) -> list[int]:
+        """Give who announces; it is those whose datagrams have a template."""
+        made = [d for now in range(begin_ms, end_ms, STEP_MS) for d in group.advance(at(now))]
+        for datagrams in made:
+            for number, told in enumerate(datagrams.announced.tolist()):
+                assert told == (b"\x01\x00\x00\x12" in datagrams[number][:30])
+        return [owner for d in made for owner in d.exporters[d.announced].tolist()]
+
+    assert sorted(announcing(0, 2000)) == list(range(30))
+    group.voice.repeat(np.array([4]))
+    assert announcing(2000, 3000) == [4]
+    assert announcing(3000, 4500) == []
+    assert set(announcing(4500, 6500)) == set(range(30)) - {4}
 
 
 def test_excluded_addresses_are_no_devices() -> None:
     excluded = frozenset((ip_address("10.0.0.2"), ip_address("10.0.0.30")))
     group = Group(settings(excluded=excluded), at(0))
-    packed = {bytes(address) for address in group.addresses}
-    assert group.size == 28
-    assert not packed & {address.packed for address in excluded}
+    listener = Listener(group)
+    listener.run(0, 3000)
+    assert group.devices == 28
+    assert set(listener.records) == set(range(30)) - {1, 29}
+    assert group.flows.count(at(3000).time_ms)[[1, 29]].tolist() == [0, 0]
 
 
 def test_a_group_without_devices_rests() -> None:
@@ -155,3 +161,80 @@ def test_the_next_turn_is_told() -> None:
     assert due[0] == 34
     assert due[-1] == 1000
     assert due == sorted(set(due))
+
+
+@pytest.mark.parametrize("form", Format)
+def test_devices_go_on_when_another_is_excluded(form: Format) -> None:
+    old = settings(format=form)
+    group = Group(old, at(0))
+    listener = Listener(group)
+    listener.run(0, 3000)
+    excluded = dataclasses.replace(old, excluded=frozenset((ip_address("10.0.0.3"),)))
+    listener.follow(Group(excluded, at(3000), group))
+    listener.records.clear()
+    listener.run(3000, 6000)  # the listener sees a gap in no sequence
+    assert set(listener.records) == set(range(30)) - {2}
+    again = Group(old, at(6000), listener.group)
+    listener.follow(again)
+    listener.run(6000, 15_000)
+    assert set(listener.records) == set(range(30))
+
+
+def test_flows_go_on_when_timeouts_change() -> None:
+    old = settings()
+    group = Group(old, at(0))
+    changed = Group(dataclasses.replace(old, timeouts=Timeouts(500, 400)), at(10), group)
+    assert changed.flows is group.flows
+    assert changed.flows.timeouts == Timeouts(500, 400)
+    assert Group(dataclasses.replace(old, role=ROLES["storage"]), at(10), group).flows is not (
+        group.flows
+    )
+
+
+@pytest.mark.parametrize("form", Format)
+def test_devices_count_on_when_their_group_grows_at_both_ends(form: Format) -> None:
+    old = settings(format=form, first=ip_address("10.0.0.11"), count=10)
+    group = Group(old, at(0))
+    for now in range(0, 3000, STEP_MS):
+        group.advance(at(now))
+    group.sent.records[:] = range(10)
+    grown = dataclasses.replace(old, first=ip_address("10.0.0.9"), count=20)
+    new = Group(grown, at(3000), group)
+    assert new.voice.sequences[2:12].tolist() == group.voice.sequences.tolist()
+    assert new.sent.records.tolist() == [0, 0, *range(10), *[0] * 8]
+    other = Group(dataclasses.replace(grown, collector=Endpoint("192.0.2.1", 1)), at(3000), group)
+    assert not other.voice.sequences.any()
+
+
+def test_a_pause_is_not_made_up_for() -> None:
+    group = Group(settings(format=Format.SFLOW), at(0))
+    listener = Listener(group)
+    listener.run(0, 1000)
+    group.rest(at(60_000))
+    listener.turns.clear()
+    listener.run(60_000, 61_050)
+    firsts = [turns[0] for _, turns in sorted(listener.turns.items())]
+    assert len(firsts) == 30
+    assert max(firsts) - min(firsts) > 900
+    assert group.late_turns == 0
+
+
+def test_a_group_of_one_thousand_speaks_evenly_for_ten_minutes() -> None:
+    """The coefficient of variation of datagrams per second is below 0.3."""
+    role = ROLES["edge-router"]
+    group = Group(
+        settings(
+            count=1000,
+            role=role,
+            tick_ms=5000,
+            timeouts=Timeouts(30_000, 15_000),
+            template_ms=60_000,
+        ),
+        at(0),
+    )
+    counts = np.zeros(600)
+    for now in range(0, 600_000, 500):
+        counts[now // 1000] += sum(map(len, group.advance(at(now))))
+    steady = counts[5:]
+    assert steady.std() / steady.mean() < 0.3
+    assert steady.min() > 0

@@ -13,6 +13,7 @@ from flowexport_mgmt.north.netconf.replies import Ok, Output, Reply
 
 _FLOW_EXPORT: Final = "urn:flowexport:flow-export"
 _MANAGEMENT: Final = "urn:flowexport:flow-export-management"
+_SIMULATION: Final = "urn:flowexport:flow-export-simulation"
 
 
 async def _run(name: str, call: Call) -> Reply:
@@ -38,5 +39,9 @@ OPERATIONS: Final[Mapping[str, OperationRow]] = {
     ),
     f"{{{_MANAGEMENT}}}doctor": OperationRow(
         functools.partial(_run, "flow-export-management:doctor"), {}
+    ),
+    f"{{{_SIMULATION}}}devices": OperationRow(
+        functools.partial(_run, "flow-export-simulation:devices"),
+        {"address": False, "group": False, "offset": False, "limit": False},
     ),
 }

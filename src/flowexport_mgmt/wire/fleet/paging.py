@@ -41,14 +41,15 @@ class Shape:
 class FleetDatagrams:
     """Encoded datagrams: ``buffer[offsets[i] : offsets[i + 1]]`` is of ``exporters[i]``.
 
-    ``records`` counts the flow records of each. All arrays are int64; datagrams of one exporter
-    stand together, in the order of their sequence.
+    ``records`` counts the flow records of each, ``announced`` tells which have templates. The other
+    arrays are int64; datagrams of one exporter stand together, in the order of their sequence.
     """
 
     buffer: Octets
     offsets: Integers
     exporters: Integers
     records: Integers
+    announced: NDArray[np.bool_]
 
     def __len__(self) -> int:
         """Count the datagrams."""

@@ -98,18 +98,24 @@ def encode_flow_samples(
 
 
 def encode_counters(
-    gauges: Gauges, devices: slice, agents: Agents, *, uptime_ms: int, max_size: int
+    gauges: Gauges, devices: NDArray[np.intp], agents: Agents, *, uptime_ms: int, max_size: int
 ) -> FleetDatagrams:
-    """Encode the counters of neighbouring devices: of each interface, processor and memory.
+    """Encode the counters of devices: of each interface, processor and memory.
+
+    Args:
+        gauges: what they say.
+        devices: which of them, in their order.
+        agents: the agents of all, whose counts go on.
+        uptime_ms: milliseconds since boot.
+        max_size: octets of the largest datagram.
 
     Raises:
         EncodeError: not even one sample fits beside what a device says of itself.
     """
-    chosen = np.arange(devices.start, devices.stop)
-    agents.polls[chosen] += 1
-    rows = _lay_out_interfaces(gauges, chosen, agents)
-    owners = np.repeat(chosen, agents.samples.shape[1])
-    host = _lay_out_hosts(gauges.load[chosen], agents.polls[chosen])
+    agents.polls[devices] += 1
+    rows = _lay_out_interfaces(gauges, devices, agents)
+    owners = np.repeat(devices, agents.samples.shape[1])
+    host = _lay_out_hosts(gauges.load[devices], agents.polls[devices])
     return _compose(rows, owners, agents, host, uptime_ms=uptime_ms, max_size=max_size)
 
 
@@ -138,9 +144,11 @@ def _compose(
     headers["samples"] = pages.records + pages.prefixed
     np.add.at(agents.datagrams, pages.exporters, 1)
     buffer = pages.make(headers, rows.view(np.uint8))
+    records, announced = pages.records, np.zeros(len(pages.exporters), np.bool_)
     if first is not None:
         put(buffer, pages.offsets[:-1][pages.prefixed] + head, first)
-    return FleetDatagrams(buffer, pages.offsets, pages.exporters, pages.records)
+        records = np.zeros_like(records)
+    return FleetDatagrams(buffer, pages.offsets, pages.exporters, records, announced)
 
 
 def _lay_out_samples(flows: FlowBatch, rate: int, *, ethernet: bool) -> NDArray[np.void]:
