@@ -94,6 +94,13 @@ class Exporter:
                 return self._apply(commit)
             case m.Abort(commit=commit):
                 return self._abort(commit)
+            case _:
+                return await self._tell(request)
+
+    async def _tell(
+        self, request: m.GetState | m.GetRecentFlows | m.GetDevices | m.Diagnose
+    ) -> msgspec.Struct:
+        match request:
             case m.GetState(paths=paths):
                 return self._state(paths)
             case m.GetRecentFlows(destination_prefix=prefix):

@@ -143,11 +143,10 @@ class Fleet:
             self._next_ms = now
         if self._retry_ms is not None and now >= self._retry_ms:
             self._open(time)
-        if now >= self._next_ms:
-            if self._wanted is None:
-                self._next_ms = now + PERIOD_MS
-                if self._settings.enabled:
-                    self._advance(time)
+        if now >= self._next_ms and self._wanted is None:
+            self._next_ms = now + PERIOD_MS
+            if self._settings.enabled:
+                self._advance(time)
         self._send(time)
         return _SLICE_MS if self._pending() else self._rest_ms(now)
 
