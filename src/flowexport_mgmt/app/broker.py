@@ -6,8 +6,10 @@ import errno
 import logging
 import os
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 
+from flowexport_mgmt.app.activation import Given
 from flowexport_mgmt.link.broker import Endpoint, UnixEndpoint
 from flowexport_mgmt.link.listeners import open_listener
 
@@ -19,8 +21,10 @@ _logger = logging.getLogger(__name__)
 class _Held:
     """A listening socket and how often the child asked for it without a release."""
 
-    def __init__(self, listener: socket.socket) -> None:
+    def __init__(self, listener: socket.socket, name: str = "") -> None:
         self.listener = listener
+        self.name = name
+        """What the service manager that passed it calls it; such a socket is never closed."""
         self.holders = 0
 
 
@@ -35,6 +39,14 @@ class SocketBroker:
         self._unix_path = str(unix_path)
         self._owner = owner
         self._held: dict[Endpoint, _Held] = {}
+
+    def adopt(self, given: Iterable[Given]) -> None:
+        """Keep the sockets that the service manager passed, for whoever asks for their ports."""
+        for name, endpoint, listener in given:
+            if endpoint in self._held:
+                listener.close()
+            else:
+                self._held[endpoint] = _Held(listener, name)
 
     def listen(self, endpoint: Endpoint) -> socket.socket:
         """Return the listening socket of an endpoint, which stays the broker's own.
@@ -58,7 +70,7 @@ class SocketBroker:
             _logger.warning("%s was released without being held", endpoint)
             return
         held.holders -= 1
-        if held.holders == 0:
+        if held.holders == 0 and not held.name:
             self._close(endpoint)
 
     def child_gone(self) -> None:
@@ -68,8 +80,11 @@ class SocketBroker:
 
     def child_ready(self) -> None:
         """Close what the child that ended held and its follower did not ask for."""
-        for endpoint in [e for e, held in self._held.items() if held.holders == 0]:
-            self._close(endpoint)
+        for endpoint, held in [(e, held) for e, held in self._held.items() if not held.holders]:
+            if held.name:
+                _logger.warning("no door is configured for %s (%s)", endpoint, held.name)
+            else:
+                self._close(endpoint)
 
     def close(self) -> None:
         """Close everything."""

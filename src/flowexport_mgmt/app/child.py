@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+from flowexport_mgmt.app import activation, privilege
 from flowexport_mgmt.errors import LinkError
 from flowexport_mgmt.link import control
 from flowexport_mgmt.observe import crash, notify
@@ -27,12 +28,14 @@ _logger = logging.getLogger(__name__)
 class Child:
     """One of the processes, across its restarts.
 
-    ``module`` is run by this Python. ``restarts`` counts the starts after the first.
+    ``module`` is run by this Python. ``privileged``: it inherits ambient capabilities. ``restarts``
+    counts the starts after the first.
     """
 
-    def __init__(self, name: str, module: str) -> None:
+    def __init__(self, name: str, module: str, *, privileged: bool = False) -> None:
         self.name = name
         self.module = module
+        self.privileged = privileged
         self.control: socket.socket | None = None
         self.restarts = -1
         self._process: subprocess.Popen[bytes] | None = None
@@ -60,12 +63,13 @@ class Child:
 
         It is in a session of its own, so that a Ctrl-C at the terminal reaches the supervisor only.
         """
-        environment = notify.without(os.environ)
+        environment = activation.without(notify.without(os.environ))
         if self.restarts >= 0:
             environment = crash.without(environment)
         self.restarts += 1
         self.control = ours
-        with theirs:
+        inherited = contextlib.nullcontext() if self.privileged else privilege.without_ambient()
+        with theirs, inherited:
             # -P: a folder that happens to be the working directory must not provide modules.
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", self.module, *arguments],

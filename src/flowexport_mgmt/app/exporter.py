@@ -7,6 +7,7 @@ abort; a new link replaces the one before.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -21,6 +22,7 @@ from flowexport_mgmt.app import privilege
 from flowexport_mgmt.app.limits import raise_descriptor_limit
 from flowexport_mgmt.app.process import End, run_child
 from flowexport_mgmt.app.settings import ChildSettings
+from flowexport_mgmt.errors import LinkError
 from flowexport_mgmt.link import messages as m
 from flowexport_mgmt.link.channel import Channel, EventQueue
 from flowexport_mgmt.link.control_client import Control
@@ -40,6 +42,10 @@ _BEFORE_ABORT = crash.declare("exporter.abort.before")
 _AFTER_ABORT = crash.declare("exporter.abort.after")
 
 _EXPORTER = "/flow-export/exporter"
+
+_BEAT_S = 1.0
+_STILL_S = 10.0
+"""Seconds after which a thread of the pipeline that did not go on is taken to stand still."""
 
 _logger = logging.getLogger(f"{log.ROOT}.app.exporter")  # __name__ is __main__ here
 
@@ -189,6 +195,15 @@ def _facilities(settings: ChildSettings) -> Facilities:
     return Facilities(keys, client.open_in_namespace, client.make_namespace)
 
 
+async def _beat(runtime: Runtime, control: Control) -> None:
+    """Tell the supervisor every second that the pipeline goes on, and nothing when it does not."""
+    while True:
+        if runtime.goes_on(_STILL_S):
+            with contextlib.suppress(LinkError):  # then the supervisor is gone, or does not read
+                control.beat()
+        await asyncio.sleep(_BEAT_S)
+
+
 async def _main(settings: ChildSettings, control_socket: socket.socket) -> None:
     from flowexport_mgmt.runtime import Runtime  # noqa: PLC0415 - numpy only after privileges
 
@@ -210,9 +225,11 @@ async def _main(settings: ChildSettings, control_socket: socket.socket) -> None:
     )
     control.start()
     control.ready()
+    beating = loop.create_task(_beat(runtime, control))
     try:
         await end.wait()
     finally:
+        beating.cancel()
         exporter.close_link()
         runtime.stop()
         control.close()

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from flowexport_mgmt.app import folders, privilege
+from flowexport_mgmt.app import activation, folders, privilege
 from flowexport_mgmt.app.complaints import complain
 from flowexport_mgmt.errors import ExitCode, StartError
 from flowexport_mgmt.observe import log
@@ -79,14 +79,15 @@ def _check(path: Path) -> int:
     return check(path)
 
 
-def _run(given: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> int:
     from flowexport_mgmt.app.supervisor import Supervisor  # noqa: PLC0415 - only this needs it
 
     log.configure("supervisor")
-    hold = folders.Hold(folders.choose(given.state_dir, given.run_dir))
+    given = activation.take_sockets(os.environ)
+    hold = folders.Hold(folders.choose(options.state_dir, options.run_dir))
     try:
         account = _choose_account(hold)
-        return Supervisor(hold, account, given.init).run()
+        return Supervisor(hold, account, options.init, given=given).run()
     finally:
         hold.close()
 

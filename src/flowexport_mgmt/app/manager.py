@@ -21,6 +21,7 @@ from flowexport_mgmt.app.exporter_link import (
 from flowexport_mgmt.app.logging_component import LoggingComponent
 from flowexport_mgmt.app.process import End, run_child
 from flowexport_mgmt.app.settings import ChildSettings
+from flowexport_mgmt.app.status_line import StatusLine
 from flowexport_mgmt.credentials import KeyFolders
 from flowexport_mgmt.errors import ExitCode, LinkError, StartError
 from flowexport_mgmt.link.control_client import Control
@@ -29,7 +30,7 @@ from flowexport_mgmt.observe import log
 
 if TYPE_CHECKING:
     from flowexport_mgmt.app.later import LaterComponent
-    from flowexport_mgmt.datastore import Component, Datastore
+    from flowexport_mgmt.datastore import Datastore
     from flowexport_mgmt.link.messages import CollectorStateChange, Event, SourceStateChange
     from flowexport_mgmt.north.http.door import HttpDoor
     from flowexport_mgmt.north.netconf.door import NetconfDoor
@@ -58,7 +59,6 @@ class Manager:
             on_reload=lambda: self._spawn(self._reload()),
         )
         self._datastore: Datastore | None = None
-        self._components: list[Component] = []
         self._started = False
         self._limited = log.LimitedLogger(_logger)
 
@@ -82,8 +82,8 @@ class Manager:
         those of the doors are slow and run beside the event loop, which serves the link meanwhile.
         """
         datastore = self._load()
-        self._join(datastore, LoggingComponent(self._adjust_logging))
-        self._join(datastore, self._exporter)
+        datastore.register(LoggingComponent(self._adjust_logging))
+        datastore.register(self._exporter)
         datastore.register_state(
             ExporterState(self._link, lambda: datastore.configuration.flow_export is not None)
         )
@@ -98,6 +98,7 @@ class Manager:
         await self._open_netconf(datastore)
         await self._open_http(datastore, http)
         self._control.ready()
+        self._spawn(StatusLine(datastore, self._control.set_status).run())
 
     def _load(self) -> Datastore:
         from flowexport_mgmt.datastore import Datastore  # noqa: PLC0415 - see _start
@@ -111,10 +112,6 @@ class Manager:
         datastore.load(*self._read_init())
         self._datastore = datastore
         return datastore
-
-    def _join(self, datastore: Datastore, component: Component) -> None:
-        datastore.register(component)
-        self._components.append(component)
 
     def _employ_doctor(self, datastore: Datastore) -> None:
         from flowexport_mgmt.app.doctor import Doctor  # noqa: PLC0415 - see _start
@@ -133,7 +130,6 @@ class Manager:
             keys=KeyFolders(folders.keys),
         )
         door.register()
-        self._components.append(door)
         await datastore.restore(door)
         try:
             await door.open_local()
@@ -147,7 +143,7 @@ class Manager:
         from flowexport_mgmt.app.later import LaterComponent  # noqa: PLC0415 - see _start
 
         http = LaterComponent()
-        self._join(datastore, http)
+        datastore.register(http)
         return http
 
     async def _open_http(self, datastore: Datastore, http: LaterComponent) -> None:
@@ -191,8 +187,7 @@ class Manager:
         try:
             if self._datastore is not None and self._started:
                 self._exporter.again = True
-                for component in self._components:
-                    await self._datastore.restore(component)
+                await self._datastore.restore()
         finally:
             self._control.reloaded()
 

@@ -8,11 +8,12 @@ started by a plain user, or by systemd with ambient capabilities, gives up what 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import pwd
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ _PR_SET_KEEPCAPS = 8
 _PR_CAPBSET_DROP = 24
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_CAP_AMBIENT = 47
+_PR_CAP_AMBIENT_RAISE = 2
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
 _CAPABILITY_VERSION_3 = 0x2008_0522
 
@@ -85,13 +87,33 @@ def can_reach(account: Account, paths: Iterable[Path], *, write: bool = False) -
     return os.waitpid(child, 0)[1] == 0
 
 
-def capabilities() -> int:
-    """Return the permitted capabilities of this process as a bit set."""
+def capabilities(kind: str = "CapPrm") -> int:
+    """Return the permitted capabilities of this process, or another set of them, as bits."""
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         name, _, value = line.partition(":")
-        if name == "CapPrm":
+        if name == kind:
             return int(value, 16)
     return 0
+
+
+@contextlib.contextmanager
+def without_ambient() -> Iterator[None]:
+    """Within the block, start processes that inherit none of the ambient capabilities.
+
+    They have none from their first instruction on, and need no call to give them up.
+    """
+    ambient = capabilities("CapAmb")
+    if not ambient:
+        yield
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    _check(libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0))
+    try:
+        yield
+    finally:
+        for number in range(ambient.bit_length()):
+            if ambient >> number & 1:
+                _check(libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, number, 0, 0))
 
 
 def confine(account: Account | None, keep: frozenset[int]) -> None:
@@ -113,7 +135,9 @@ def confine(account: Account | None, keep: frozenset[int]) -> None:
             os.setresgid(account.gid, account.gid, account.gid)
             os.setresuid(account.uid, account.uid, account.uid)
         _check(libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0))
-        _set_capabilities(libc, held & sum(1 << number for number in keep))
+        wanted = held & sum(1 << number for number in keep)
+        if wanted != held or account is not None:  # a sandbox may forbid the call
+            _set_capabilities(libc, wanted)
         _check(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
     except OSError as error:
         raise StartError(

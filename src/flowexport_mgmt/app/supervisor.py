@@ -13,13 +13,15 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
+from flowexport_mgmt.app.activation import Given
 from flowexport_mgmt.app.broker import SocketBroker
 from flowexport_mgmt.app.child import Child, describe_status
 from flowexport_mgmt.app.folders import RUNNING_NAME, Hold, refused
+from flowexport_mgmt.app.heart import Heart
 from flowexport_mgmt.app.loop import Loop
 from flowexport_mgmt.app.namespaces import NamespaceBroker
 from flowexport_mgmt.app.privilege import Account
@@ -50,7 +52,8 @@ _logger = logging.getLogger(__name__)
 class Supervisor:
     """Runs the daemon on folders that are held already; ``account`` is whom children become.
 
-    ``manager`` and ``exporter`` are the modules that the children run.
+    ``given`` are listening sockets that the service manager passed. ``manager`` and ``exporter``
+    are the modules that the children run.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Supervisor:
         account: Account | None = None,
         init: Path | None = None,
         *,
+        given: Iterable[Given] = (),
         manager: str = "flowexport_mgmt.app.manager",
         exporter: str = "flowexport_mgmt.app.exporter",
     ) -> None:
@@ -70,10 +74,12 @@ class Supervisor:
         self._notifier = Notifier()
         owner = None if account is None else (account.uid, account.gid)
         self._broker = SocketBroker(hold.folders.socket, owner)
+        self._broker.adopt(given)
         self._namespaces = NamespaceBroker(self._loop)
-        self._exporter = Child("exporter", exporter)
+        self._exporter = Child("exporter", exporter, privileged=True)
         self._manager = Child("manager", manager)
         self._children = (self._manager, self._exporter)
+        self._heart = Heart(self._loop, self._notifier, self._end_still)
         self._logging: control.SetLogging | None = None
         self._joins = 0
         self._started = False
@@ -91,7 +97,6 @@ class Supervisor:
         try:
             with self._loop.signals(signals):
                 self._start()
-                self._pat_watchdog()
                 self._loop.run(self._finished)
         finally:
             self._broker.close()
@@ -102,10 +107,11 @@ class Supervisor:
     def _finished(self) -> bool:
         return self._stopping and not any(child.alive for child in self._children)
 
-    def _pat_watchdog(self) -> None:
-        if self._notifier.watchdog_interval is not None:
-            self._notifier.watchdog()
-            self._loop.call_later(self._notifier.watchdog_interval, self._pat_watchdog)
+    def _end_still(self, seconds: float) -> None:
+        """End an exporter whose pipeline stands still; it is started again."""
+        if not self._stopping:
+            _logger.error("the exporter stands still for %.0f s and is ended", seconds)
+            self._exporter.signal(signal.SIGKILL)
 
     # -- starting
     def _start(self) -> None:
@@ -224,6 +230,8 @@ class Supervisor:
                 self._take_ready(child)
             case control.Reloaded():
                 self._notifier.ready()
+            case control.Beat() if child is self._exporter:
+                self._heart.beat()
             case _ if child is not self._manager:
                 _logger.warning("%s may not ask for %s", child.name, type(message).__name__)
             case control.LinkLost(stuck=stuck):
@@ -234,6 +242,8 @@ class Supervisor:
                 self._broker.release(message.endpoint)
             case control.SetLogging():
                 self._set_logging(message)
+            case control.Status(text=text):
+                self._notifier.status(text)
 
     def _take_ready(self, child: Child) -> None:
         child.set_ready()
@@ -271,6 +281,8 @@ class Supervisor:
 
     def _take_end(self, child: Child, status: int) -> None:
         self._drop_control(child)
+        if child is self._exporter:
+            self._heart.pause()
         if child is self._manager:
             self._broker.child_gone()
         if self._stopping:

@@ -134,10 +134,10 @@ class Datastore:
             await self._participants.restore(self.configuration, self.record.id)
         self._commits.start()
 
-    async def restore(self, component: Component) -> None:
-        """Give running to one component again, such as an exporter that was started again."""
+    async def restore(self, *components: Component) -> None:
+        """Give running again to some, such as an exporter that was started again, or to all."""
         async with self._commits.writes.lock:
-            await self._participants.restore(self.configuration, self.record.id, [component])
+            await self._participants.restore(self.configuration, self.record.id, components or None)
 
     async def stop(self) -> None:
         """Let commits under way end, stop every component, and free the trees."""

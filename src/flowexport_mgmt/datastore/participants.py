@@ -88,11 +88,17 @@ class Participants:
     async def restore(
         self, configuration: Configuration, commit: int, chosen: Sequence[Component] | None = None
     ) -> None:
-        """Give a configuration to components that then do of it what they can."""
+        """Give a configuration to components that then do of it what they can; None: to all.
+
+        Nothing is applied before all have prepared, so that what they read anew, such as a
+        certificate of two doors, changes for all of them at once.
+        """
+        ready = []
         for component in self._components if chosen is None else chosen:
             preparing = component.prepare(None, configuration, commit=commit, strict=False)
             if await _step(component, "prepare", preparing):
-                await _step(component, "apply", component.apply())
+                ready.append(component)
+        await self.apply(ready)
 
     async def stop(self) -> None:
         """Stop all, the last registered first."""

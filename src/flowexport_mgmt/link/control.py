@@ -8,6 +8,7 @@
     SetLogging(level, format)                SetLogging(level, format)
     Reload()                                 Reloaded(), once per Reload
     Stop()                                   LinkLost(stuck)
+                                             Beat(), Status(text)
 
 This module is the whole of the supervisor's share; `link.control_client` is the child's.
 """
@@ -72,6 +73,16 @@ class LinkLost(_Message, frozen=True):
     stuck: bool
 
 
+class Beat(_Message, frozen=True):
+    """The data plane goes on: every thread of its pipeline has done so lately."""
+
+
+class Status(_Message, frozen=True):
+    """How the daemon fares, in one line for whoever asks the service manager."""
+
+    text: str
+
+
 class Listen(_Message, frozen=True):
     """Bind and listen, or hand out again what is held."""
 
@@ -86,7 +97,7 @@ class Release(_Message, frozen=True):
 
 
 ToChild = NewLink | Bound | Reload | Stop | SetLogging
-FromChild = Ready | Reloaded | LinkLost | Listen | Release | SetLogging
+FromChild = Ready | Reloaded | LinkLost | Listen | Release | SetLogging | Beat | Status
 
 _encode = msgspec.msgpack.Encoder().encode
 from_child: msgspec.msgpack.Decoder[FromChild] = msgspec.msgpack.Decoder(FromChild)

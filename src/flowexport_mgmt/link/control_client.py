@@ -11,6 +11,7 @@ from typing import NamedTuple
 from flowexport_mgmt.errors import LinkError
 from flowexport_mgmt.link.broker import Endpoint, TcpEndpoint, UnixEndpoint
 from flowexport_mgmt.link.control import (
+    Beat,
     Bound,
     LinkLost,
     Listen,
@@ -20,6 +21,7 @@ from flowexport_mgmt.link.control import (
     Reload,
     Reloaded,
     SetLogging,
+    Status,
     Stop,
     ToChild,
     receive,
@@ -93,6 +95,14 @@ class Control:
     def set_logging(self, level: str, form: str) -> None:
         """Ask the supervisor to tell every other process how to log."""
         send(self._control, SetLogging(level, form))
+
+    def beat(self) -> None:
+        """Tell the supervisor that the data plane goes on."""
+        send(self._control, Beat())
+
+    def set_status(self, text: str) -> None:
+        """Tell the supervisor how the daemon fares, in one line."""
+        send(self._control, Status(text))
 
     async def listen_tcp(self, address: str, port: int) -> socket.socket:
         """See `link.broker.Broker`."""

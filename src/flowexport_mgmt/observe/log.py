@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import sys
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TextIO
 
@@ -25,6 +26,13 @@ LEVELS = {
     "error": logging.ERROR,
 }
 """The levels of server/logging/level."""
+_PRIORITIES = (
+    (logging.CRITICAL, 2),
+    (logging.ERROR, 3),
+    (logging.WARNING, 4),
+    (logging.INFO, 6),
+    (0, 7),
+)
 FORMATS = ("text", "json")
 """The formats of server/logging/format."""
 
@@ -52,14 +60,23 @@ def mask(text: str) -> str:
 
 
 class _Line(logging.Formatter):
-    """Renders a record as one line in the current format."""
+    """Renders a record as one line in the current format.
+
+    For the journal a line begins with its priority (sd-daemon(3)) and leaves out the time, which
+    the journal knows.
+    """
 
     def __init__(self, process: str) -> None:
         super().__init__()
         self.process = process
         self.form = "text"
+        self.for_journal = False
 
     def format(self, record: logging.LogRecord) -> str:
+        line = self._render(record)
+        return f"<{_priority(record.levelno)}>{line}" if self.for_journal else line
+
+    def _render(self, record: logging.LogRecord) -> str:
         message = mask(record.getMessage())
         if record.exc_info:
             message = f"{message}\n{mask(self.formatException(record.exc_info))}"
@@ -78,7 +95,23 @@ class _Line(logging.Formatter):
                 },
                 ensure_ascii=False,
             )
-        return f"{stamp} {level:7} {self.process} {room}: {message.translate(_CONTROLS)}"
+        said = f"{self.process} {room}: {message.translate(_CONTROLS)}"
+        return said if self.for_journal else f"{stamp} {level:7} {said}"
+
+
+def _priority(level: int) -> int:
+    """Give the priority of syslog(3): debug 7, info 6, warning 4, error 3, critical 2."""
+    return next(priority for least, priority in _PRIORITIES if level >= least)
+
+
+def is_journal(descriptor: int, environment: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether a descriptor leads to the journal, as systemd.exec(5) says."""
+    device, _, inode = environment.get("JOURNAL_STREAM", "").partition(":")
+    try:
+        status = os.fstat(descriptor)
+    except OSError:
+        return False
+    return (device, inode) == (str(status.st_dev), str(status.st_ino))
 
 
 _formatter = _Line("flowexport")
@@ -88,6 +121,7 @@ def configure(process: str, stream: TextIO | None = None) -> None:
     """Send the logs of this process to ``stream`` (standard error), named by ``process``."""
     _formatter.process = process
     handler = logging.StreamHandler(stream or sys.stderr)
+    _formatter.for_journal = stream is None and is_journal(sys.stderr.fileno())
     handler.setFormatter(_formatter)
     logger = logging.getLogger(ROOT)
     logger.handlers = [handler]

@@ -33,6 +33,10 @@ class Notifier:
         """Say that the daemon is about to end."""
         self._send("STOPPING=1")
 
+    def status(self, text: str) -> None:
+        """Say how the daemon fares, in one line."""
+        self._send(f"STATUS={' '.join(text.split())}")
+
     def watchdog(self) -> None:
         """Say that the daemon is alive."""
         self._send("WATCHDOG=1")

@@ -13,7 +13,8 @@ from flowexport_mgmt.pipeline.timers import Timers
 from flowexport_mgmt.pipeline.watch import Watch
 
 _LOG = LimitedLogger(logging.getLogger(__name__))
-_MAX_WAIT_S = 3600.0
+_MAX_WAIT_S = 1.0
+"""How often the thread shows that it goes on when there is nothing to do."""
 
 
 class Egress:
@@ -29,6 +30,8 @@ class Egress:
         self._timers: Timers[Lane] = Timers()
         self._watch: Watch[Lane] = Watch()
         self._stopping = False
+        self.alive_at = clock().monotonic
+        """When the thread last went on."""
         self._thread = threading.Thread(target=self._run, name="egress", daemon=True)
 
     def start(self) -> None:
@@ -71,7 +74,7 @@ class Egress:
         """Wait for the next lane that is due; None when it is time to stop."""
         while not self._stopping:
             with self._lock:
-                now = self._clock().monotonic
+                self.alive_at = now = self._clock().monotonic
                 for ready in self._watch.take():
                     self._timers.advance(ready, now)
                 lane = self._timers.pop(now)

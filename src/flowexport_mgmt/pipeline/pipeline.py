@@ -35,6 +35,11 @@ class Pipeline:
         """How the polls of interface counters fare."""
         return self._poller.report
 
+    @property
+    def alive_at(self) -> float:
+        """The monotonic time at which the last of the threads went on."""
+        return min(self._egress.alive_at, self._poller.alive_at)
+
     def start(self) -> None:
         """Start the threads; without lanes they wait."""
         self._egress.start()

@@ -19,7 +19,8 @@ from flowexport_mgmt.sources import CounterSource
 
 _LOG = LimitedLogger(logging.getLogger(__name__))
 _RETRY_S: Final = 1.0
-_MAX_WAIT_S: Final = 3600.0
+_MAX_WAIT_S: Final = 1.0
+"""How often the thread shows that it goes on when there is nothing to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class Poller:
         self._egress = egress
         self._clock = clock
         self._status_changed = changed
+        self.alive_at = clock().monotonic
+        """When the thread last went on."""
         self._changed = threading.Condition()
         self._schedule: Schedule[Lane] = Schedule()
         self._stopping = False
@@ -102,7 +105,7 @@ class Poller:
         """Wait for lanes that are due; none when it is time to stop."""
         with self._changed:
             while not self._stopping:
-                now = self._clock().monotonic
+                self.alive_at = now = self._clock().monotonic
                 lanes = self._schedule.take(now)
                 if lanes:
                     return lanes

@@ -170,6 +170,10 @@ class Runtime:
         """
         return self._simulation.devices(request)
 
+    def goes_on(self, within: float) -> bool:
+        """Tell whether every thread of the pipeline went on in so many seconds."""
+        return not self._started or self._clock().monotonic - self._pipeline.alive_at < within
+
     def stop(self) -> None:
         """Stop every thread and release every socket, within a second."""
         self._pipeline.stop()

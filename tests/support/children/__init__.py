@@ -53,6 +53,9 @@ def obey(name: str) -> None:
         control.start()
         say(name, "pid", os.getpid())
         control.ready()
+        while name == "exporter" and not end.is_set():
+            control.beat()
+            await asyncio.sleep(0.1)
         await end.wait()
         for sock in links:
             sock.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from flowexport_mgmt.app.activation import Given
 from flowexport_mgmt.app.broker import SocketBroker
 from flowexport_mgmt.link.broker import Endpoint, TcpEndpoint, UnixEndpoint
 
@@ -96,6 +97,21 @@ def test_what_a_child_can_hold_is_bounded(
     broker.listen(endpoint)
     with pytest.raises(OSError, match="Too many open files"):
         broker.listen(TcpEndpoint("::1", endpoint.port))
+
+
+def test_a_passed_socket_serves_its_port_and_is_never_closed(
+    broker: SocketBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    endpoint = TcpEndpoint("127.0.0.1", listener.getsockname()[1])
+    broker.adopt([Given("netconf-ssh", endpoint, listener)])
+    assert broker.listen(endpoint) is listener
+    broker.release(endpoint)
+    broker.child_gone()
+    broker.child_ready()
+    assert f"no door is configured for {endpoint} (netconf-ssh)" in caplog.text
+    assert not refuses(endpoint)
+    assert broker.listen(endpoint) is listener
 
 
 @pytest.mark.root

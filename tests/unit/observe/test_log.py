@@ -3,7 +3,10 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -126,3 +129,31 @@ def test_limited_logger_forgets_the_oldest_of_too_many_keys(stream: io.StringIO)
         limited.log(logging.WARNING, str(number), "x")
     assert len(limited._seen) == limited._MAX_KEYS
     assert stream.getvalue().count("\n") == 2000
+
+
+@pytest.mark.usefixtures("stream")  # puts back what `configure` changes
+@pytest.mark.parametrize(
+    ("level", "priority"), [("debug", 7), ("info", 6), ("warning", 4), ("error", 3)]
+)
+def test_the_journal_gets_priorities_and_no_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str, priority: int
+) -> None:
+    with (tmp_path / "journal").open("w+") as journal:
+        status = os.fstat(journal.fileno())
+        monkeypatch.setenv("JOURNAL_STREAM", f"{status.st_dev}:{status.st_ino}")
+        monkeypatch.setattr(sys, "stderr", journal)
+        log.configure("exporter")
+        log.adjust("debug", "text")
+        logging.getLogger(f"{log.ROOT}.app.x").log(log.LEVELS[level], "two\nlines")
+        log.adjust("debug", "json")
+        logging.getLogger(f"{log.ROOT}.app.x").log(log.LEVELS[level], "again")
+        journal.seek(0)
+        text, document = journal.read().splitlines()
+    assert text == f"<{priority}>exporter app.x: two\\nlines"
+    assert document.startswith(f"<{priority}>{{")
+
+
+def test_a_terminal_is_no_journal() -> None:
+    assert not log.is_journal(0, {})
+    assert not log.is_journal(0, {"JOURNAL_STREAM": "1:1"})
+    assert not log.is_journal(-1, {"JOURNAL_STREAM": "1:1"})
