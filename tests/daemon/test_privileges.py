@@ -13,13 +13,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.conditions import wait_until
 from tests.support.daemon import Collector, Daemon
 
 import flowexport_mgmt
 from flowexport_mgmt.app import privilege
 
 pytestmark = pytest.mark.root
-NET_ADMIN = 1 << privilege.CAP_NET_ADMIN
+KEPT = 1 << privilege.CAP_NET_ADMIN | 1 << privilege.CAP_NET_RAW
+"""What the exporter keeps."""
 
 
 @pytest.fixture
@@ -73,7 +75,7 @@ def test_children_become_the_service_user(public: Path, python: Path) -> None:
             daemon.wait_started()
             daemon.commit(collector.xml("a"))
             assert collector.receive()
-            for name, kept in (("manager", 0), ("exporter", NET_ADMIN)):
+            for name, kept in (("manager", 0), ("exporter", KEPT)):
                 pid = daemon.child(name)
                 assert status(pid)["Uid"].split() == [str(account.uid)] * 4
                 assert capabilities(pid) == {kept}
@@ -81,6 +83,41 @@ def test_children_become_the_service_user(public: Path, python: Path) -> None:
             owners = {path.stat().st_uid for path in (public / "state").rglob("*")}
             assert owners == {account.uid}
             assert daemon.socket.stat().st_uid == account.uid
+
+
+def kill_and_await(daemon: Daemon, name: str) -> None:
+    killed = daemon.child(name)
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: daemon.child(name) not in {0, killed}, 20)
+
+
+def test_as_its_unit_starts_it(public: Path, python: Path) -> None:
+    """One user, ambient capabilities, and no call that a sandbox without @privileged forbids."""
+    account = privilege.find_account()
+    assert account is not None
+    home = public / "home"
+    home.mkdir()
+    os.chown(home, account.uid, account.gid)
+    names = "+net_admin,+net_raw"
+    user = ("setpriv", f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups")
+    sets = (f"--inh-caps={names}", f"--ambient-caps={names}", f"--bounding-set=-all,{names}")
+    command = (*user, *sets, "--no-new-privs", python, "-m", "flowexport_mgmt.app.main")
+    with Collector() as collector, Daemon(home / "state", command=command) as daemon:
+        daemon.wait_started()
+        daemon.commit(collector.xml("a"))
+        assert collector.receive()
+        for kill in (False, True):
+            if kill:  # what is started again is no more privileged
+                for name in ("exporter", "manager"):
+                    kill_and_await(daemon, name)
+                daemon.netconf().__exit__()
+            for name, kept in (("manager", 0), ("exporter", KEPT)):
+                found = status(daemon.child(name))
+                sets_of = {int(found[f"Cap{each}"], 16) for each in ("Prm", "Eff")}
+                assert sets_of == {kept}, name
+                assert int(found["CapAmb"], 16) == 0
+                assert found["Uid"].split() == [str(account.uid)] * 4
+            assert int(status(daemon.process.pid)["CapPrm"], 16) == KEPT
 
 
 def test_a_plain_user_runs_it_too(public: Path, python: Path) -> None:
@@ -104,7 +141,7 @@ def test_a_plain_user_runs_it_too(public: Path, python: Path) -> None:
 
 def test_children_that_cannot_change_give_up_capabilities_only(daemon: Daemon) -> None:
     daemon.find("the children stay user 0 and give up capabilities only: ")
-    for name, kept in (("manager", 0), ("exporter", NET_ADMIN)):
+    for name, kept in (("manager", 0), ("exporter", KEPT)):
         pid = daemon.child(name)
         assert status(pid)["Uid"].split()[0] == str(os.getuid())
         assert capabilities(pid) == {kept}

@@ -238,7 +238,8 @@ async def _main(settings: ChildSettings, control_socket: socket.socket) -> None:
 def main() -> int:
     """Run the exporter process."""
     raise_descriptor_limit()
-    return run_child("exporter", _main, frozenset({privilege.CAP_NET_ADMIN}))
+    needed = {privilege.CAP_NET_ADMIN, privilege.CAP_NET_RAW}  # the latter for packet sockets
+    return run_child("exporter", _main, frozenset(needed))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from flowexport_mgmt.errors import ExitCode, StartError
 SERVICE_USER = "flowexport"
 CAP_SETPCAP = 8
 CAP_NET_ADMIN = 12
+CAP_NET_RAW = 13
 
 _PR_SET_KEEPCAPS = 8
 _PR_CAPBSET_DROP = 24
