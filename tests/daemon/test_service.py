@@ -74,7 +74,8 @@ def test_a_door_serves_a_socket_that_was_passed(tmp_path: Path) -> None:
     server = {"netconf": {"ssh": {"port": port}}, "http": {"port": http_port}}
     init.write_text(json.dumps({"flow-export-server:server": server}))
     activate = ("systemd-socket-activate", f"--listen=127.0.0.1:{port}", "--fdname=netconf-ssh")
-    command = [*activate, str(FLOWEXPORTD), "--state-dir", str(tmp_path / "state"), "--init", str(init)]
+    options = ("--state-dir", str(tmp_path / "state"), "--init", str(init))
+    command = [*activate, str(FLOWEXPORTD), *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             client = connect(port)
