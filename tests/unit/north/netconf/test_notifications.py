@@ -261,12 +261,17 @@ async def test_the_stream_is_shown_as_state(ann: RawClient) -> None:
     ("parameters", "tag", "element"),
     [
         ("<stream>moon</stream>", "invalid-value", "stream"),
-        (f"<startTime>{when(hours=-1)}</startTime>", "bad-element", "startTime"),
-        (f"<stopTime>{when(hours=-1)}</stopTime>", "missing-element", "startTime"),
-        (
+        pytest.param(
+            f"<startTime>{when(hours=-1)}</startTime>", "bad-element", "startTime", id="future"
+        ),
+        pytest.param(
+            f"<stopTime>{when(hours=-1)}</stopTime>", "missing-element", "startTime", id="no start"
+        ),
+        pytest.param(
             f"<startTime>{when(hours=1)}</startTime><stopTime>{when(hours=2)}</stopTime>",
             "bad-element",
             "stopTime",
+            id="past",
         ),
         ("<startTime>yesterday</startTime>", "invalid-value", "startTime"),
         ("<startTime>2026-01-01T00:00:00</startTime>", "invalid-value", "startTime"),
