@@ -184,10 +184,17 @@ class Datastore:
         on_kill: Callable[[], None],
         *,
         recovery: bool = False,
+        confined_to: str | None = None,
     ) -> Session:
-        """Open a session with a new id; one for recovery obeys no rules of access."""
+        """Open a session with a new id; one for recovery obeys no rules of access.
+
+        One that is confined may write at and below that path, read everything, and do nothing else,
+        whatever rules say: a leaf of the configuration opens the door that it comes by.
+        """
         now = self._clock.text()
-        return self._sessions.open(user, door, source, now, on_kill, recovery=recovery)
+        return self._sessions.open(
+            user, door, source, now, on_kill, recovery=recovery, confined_to=confined_to
+        )
 
     def close_session(self, session: Session) -> None:
         """End a session and its locks; a second time does nothing.

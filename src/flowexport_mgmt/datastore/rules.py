@@ -7,6 +7,7 @@ raise the same errors.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 from typing import NamedTuple
 
 from flowexport_mgmt.credentials.passwords import is_cleartext, refusal
@@ -39,6 +40,7 @@ def check_rules(configuration: Configuration) -> list[Fault]:
         faults += _check_rates(configuration.flow_export)
     faults += check_devices(configuration.simulation)
     faults += _check_doors(configuration.server)
+    faults += _check_simulator_api(configuration.server)
     for user in configuration.server.user:
         faults += [*_check_keys(user), *_check_password(user)]
     return faults
@@ -171,6 +173,14 @@ def _check_doors(server: Server) -> Iterator[Fault]:
                 message = f"port {other.port} is that of {other.name} on {other.address}"
                 yield _refuse(f"{door.path}/fxs:port", message)
         earlier.append(door)
+
+
+def _check_simulator_api(server: Server) -> Iterator[Fault]:
+    """Whoever reaches it may change simulated devices: nobody but this host shall."""
+    http = server.http
+    if http.simulator_api and not ip_address(http.address.partition("%")[0]).is_loopback:
+        message = f"it is served on loopback only, and the server listens on {http.address}"
+        yield _refuse("/fxs:server/fxs:http/fxs:simulator-api", message)
 
 
 def _overlap(one: str, other: str) -> bool:

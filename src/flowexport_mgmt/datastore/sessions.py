@@ -15,7 +15,8 @@ class Session:
     ``door`` names the way in (``netconf-ssh``, ``netconf-unix``), ``source`` where from, ``since``
     is RFC 3339 text. ``on_kill`` ends the session's transport when another session kills it, and
     ``killed_by`` is then the id of that one. ``recovery`` is that of RFC 8341, section 2.4: no
-    rules of access count for it.
+    rules of access count for it. ``confined_to`` is the one path below which a session may write
+    that has rights of its own instead of those of rules.
     """
 
     id: int
@@ -25,6 +26,7 @@ class Session:
     since: str
     on_kill: Callable[[], None]
     recovery: bool = False
+    confined_to: str | None = None
     closed: bool = False
     in_rpcs: int = field(default=0)
     in_bad_rpcs: int = field(default=0)
@@ -49,10 +51,11 @@ class Sessions:
         on_kill: Callable[[], None],
         *,
         recovery: bool,
+        confined_to: str | None = None,
     ) -> Session:
         """Open a session."""
         self._last += 1
-        session = Session(self._last, user, door, source, since, on_kill, recovery)
+        session = Session(self._last, user, door, source, since, on_kill, recovery, confined_to)
         self._open[session.id] = session
         return session
 

@@ -164,7 +164,7 @@ class Netconf(Node, frozen=True, kw_only=True):
 
 
 class Http(Node, frozen=True, kw_only=True):
-    """The HTTP server of metrics and health."""
+    """The HTTP server of metrics, health and simulated devices."""
 
     enabled: bool = True
     """Whether the door is open."""
@@ -174,6 +174,12 @@ class Http(Node, frozen=True, kw_only=True):
 
     port: int = 9180
     """The TCP port to listen on."""
+
+    simulator_api: bool = False
+    """Whether simulated devices can be made, seen and deleted over HTTP, on a loopback address
+    only. Whoever does acts as the user simulator, who may write /simulation and nothing else,
+    whatever rules of access say.
+    """
 
 
 class Metrics(Node, frozen=True, kw_only=True):
@@ -313,7 +319,7 @@ class NetconfState(Node, frozen=True, kw_only=True):
 
 
 class HttpState(Node, frozen=True, kw_only=True):
-    """The HTTP server of metrics and health."""
+    """The HTTP server of metrics, health and simulated devices."""
 
     oper_status: OperStatus | None = None
     """How the entity fares."""

@@ -559,3 +559,21 @@ async def test_rules_in_the_first_document_are_left_alone(
     store = open_store(schema, tmp_path / "state", init)
     assert content(store, Operator(store)) == given
     await store.stop()
+
+
+async def test_a_confined_session_writes_below_one_path(store: Datastore, root: Operator) -> None:
+    await root.edit(nacm(ALL, defaults="<enable-nacm>false</enable-nacm>"), Store.RUNNING)
+    session = store.open_session(
+        "robot", "test", "", lambda: None, confined_to="/flow-export-simulation:simulation"
+    )
+    simulation = '<simulation xmlns="urn:flowexport:flow-export-simulation">{}</simulation>'
+
+    async def write(config: str) -> None:
+        await store.edit(session, Store.RUNNING, edits(store.schema, config), EditOptions())
+
+    await write(simulation.format("<seed>5</seed>"))
+    assert store.configuration.simulation.seed == 5
+    assert await denied(write(TWO.replace("<port>1</port>", "<port>2</port>")))
+    assert await denied(write(server("<http><enabled>false</enabled></http>")))
+    assert await denied(write(nacm(ALL, user="robot")))
+    assert not store.access.may_execute(session, "flow-export-management", "rollback")

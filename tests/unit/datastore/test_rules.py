@@ -213,3 +213,17 @@ def test_netflow5_has_no_room_for_high_rates(
     expected = [leaf("sampled-flows/fe:enabled")] if refused else []
     assert shown(faults) == expected
     assert all("interface wan is sampled at one in 16384" in fault.message for fault in faults)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1"])
+def test_simulated_devices_are_served_to_this_host(address: str) -> None:
+    server = Server(http=Http(address=address, simulator_api=True))
+    assert check_rules(Configuration(server=server)) == []
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "192.0.2.1", "::", "fe80::1%eth0"])
+def test_simulated_devices_are_served_to_nobody_else(address: str) -> None:
+    server = Server(http=Http(address=address, simulator_api=True))
+    (fault,) = check_rules(Configuration(server=server))
+    assert fault.path == "/fxs:server/fxs:http/fxs:simulator-api"
+    assert check_rules(Configuration(server=Server(http=Http(address=address)))) == []

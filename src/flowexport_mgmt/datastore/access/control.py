@@ -12,7 +12,7 @@ from flowexport_mgmt.datastore.engine import Plan
 from flowexport_mgmt.datastore.sessions import Session
 from flowexport_mgmt.errors import ErrorTag, ErrorType, Fault, ManagementError
 from flowexport_mgmt.model.configuration import Configuration
-from flowexport_mgmt.model.nacm import NacmState
+from flowexport_mgmt.model.nacm import ActionType, Nacm, NacmState, RuleList, RuleListRule
 from flowexport_mgmt.schema.context import SchemaContext
 from flowexport_mgmt.schema.tree import Tree
 
@@ -40,18 +40,33 @@ class AccessControl:
         self._configuration = configuration
         self._on_refusal = on_refusal
         self._policy: Policy | None = None
+        self._confined_rules: dict[str, UserRules] = {}
         self.denied_operations = 0
         self.denied_data_writes = 0
         self.denied_notifications = 0
 
     def _rules(self, session: Session) -> UserRules | None:
         """Give the rules that count for a session; None where there are none to obey."""
+        if session.confined_to is not None:
+            return self._confined(session.confined_to)
         nacm = self._configuration().nacm
         if session.recovery or not nacm.enable_nacm:
             return None
         if self._policy is None or self._policy.nacm != nacm:
             self._policy = Policy(self._schema, nacm)
         return self._policy.of(session.user)
+
+    def _confined(self, path: str) -> UserRules:
+        """Give the rights of sessions that may write at and below one path only."""
+        if path not in self._confined_rules:
+            rule = RuleListRule(name="own", path=path, action=ActionType.PERMIT)
+            nacm = Nacm(
+                write_default=ActionType.DENY,
+                exec_default=ActionType.DENY,
+                rule_list=(RuleList(name="own", group=("*",), rule=(rule,)),),
+            )
+            self._confined_rules[path] = Policy(self._schema, nacm).of("")
+        return self._confined_rules[path]
 
     # -- rpcs and notifications
 

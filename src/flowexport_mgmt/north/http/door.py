@@ -17,12 +17,13 @@ from flowexport_mgmt.model.configuration import Configuration
 from flowexport_mgmt.model.server import HttpState, ServerState
 from flowexport_mgmt.north.acceptor import Acceptor
 from flowexport_mgmt.north.http import health, metrics
+from flowexport_mgmt.north.http.simulator import SimulatorApi
 from flowexport_mgmt.north.listener import RETRY_AFTER, Listener, Stop
 
 _PORT: Final = "/fxs:server/fxs:http/fxs:port"
 
 _MAX_CONNECTIONS: Final = 64
-_MAX_BODY: Final = 1024
+_MAX_BODY: Final = 16_384
 _MAX_LINE: Final = 4096
 LIFETIME: Final = 15.0
 """Seconds that a connection may last: it serves one request."""
@@ -32,7 +33,7 @@ _STATE_WAIT: Final = 5.0
 
 
 class HttpDoor:
-    """Metrics and health over HTTP, where the configuration says.
+    """Metrics and health over HTTP, and simulated devices where the configuration says so.
 
     Each connection serves one request and is bounded in time as a whole, so that a client that
     writes or reads slowly holds nothing for long.
@@ -54,6 +55,7 @@ class HttpDoor:
         application = web.Application(client_max_size=_MAX_BODY, middlewares=[_one_response])
         application.router.add_get("/metrics", self._metrics)
         application.router.add_get("/healthz", self._healthz)
+        SimulatorApi(datastore).add_to(application)
         self._runner = web.AppRunner(
             application,
             access_log=None,
