@@ -16,6 +16,7 @@ from flowexport_mgmt.runtime.parts import Surroundings
 from flowexport_mgmt.runtime.times import date_and_time, date_and_time_or_none
 from flowexport_mgmt.simulator import network
 from flowexport_mgmt.simulator.flows import Timeouts
+from flowexport_mgmt.simulator.formats import Endpoint, Format
 from flowexport_mgmt.simulator.report import (
     DevicePage,
     DeviceReport,
@@ -23,7 +24,7 @@ from flowexport_mgmt.simulator.report import (
     FleetReport,
 )
 from flowexport_mgmt.simulator.roles import DEVICE_TYPES, ROLES, Role
-from flowexport_mgmt.simulator.settings import Endpoint, FleetSettings, Format, GroupSettings
+from flowexport_mgmt.simulator.settings import FleetSettings, GroupSettings
 from flowexport_mgmt.simulator.simulator import Simulator
 from flowexport_mgmt.sources.local_routes import LocalRoutes
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from flowexport_mgmt.simulator.formats import Endpoint
 from flowexport_mgmt.simulator.group import Group
 from flowexport_mgmt.simulator.network import Network, Surroundings
 from flowexport_mgmt.simulator.outlet import Outlet
-from flowexport_mgmt.simulator.settings import Endpoint, FleetSettings, GroupSettings
+from flowexport_mgmt.simulator.settings import FleetSettings, GroupSettings
 from flowexport_mgmt.wire.flows.fields import ExportTime
 
 PERIOD_MS: Final = 50

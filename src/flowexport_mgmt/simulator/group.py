@@ -9,9 +9,10 @@ import numpy as np
 
 from flowexport_mgmt.simulator.draw import make_generator
 from flowexport_mgmt.simulator.flows import FlowTable
+from flowexport_mgmt.simulator.formats import Format
 from flowexport_mgmt.simulator.places import Places
 from flowexport_mgmt.simulator.sent import Sent
-from flowexport_mgmt.simulator.settings import Format, GroupSettings
+from flowexport_mgmt.simulator.settings import GroupSettings
 from flowexport_mgmt.simulator.voice import make_voice
 from flowexport_mgmt.wire.fleet import FleetDatagrams
 from flowexport_mgmt.wire.flows.fields import ExportTime

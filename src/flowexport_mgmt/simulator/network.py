@@ -11,8 +11,9 @@ from ipaddress import IPv4Address, IPv4Network, summarize_address_range
 from typing import Final, Protocol
 
 from flowexport_mgmt.errors import LinkError
+from flowexport_mgmt.simulator.formats import Endpoint
 from flowexport_mgmt.simulator.sender import FleetSender, open_sender
-from flowexport_mgmt.simulator.settings import Endpoint, GroupSettings
+from flowexport_mgmt.simulator.settings import GroupSettings
 
 _MOST_NETWORKS: Final = 64
 """Networks that a group's devices may be spread over; of more, only their addresses are local."""

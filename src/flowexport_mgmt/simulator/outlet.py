@@ -7,10 +7,10 @@ from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from typing import Final
 
+from flowexport_mgmt.simulator.formats import Format
 from flowexport_mgmt.simulator.group import Group
 from flowexport_mgmt.simulator.sender import FleetSender
 from flowexport_mgmt.simulator.sent import Failure, Totals, count
-from flowexport_mgmt.simulator.settings import Format
 from flowexport_mgmt.wire.fleet import FleetDatagrams
 
 _PATIENCE_MS: Final = 5000

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from flowexport_mgmt.model.base import OperStatus
 from flowexport_mgmt.simulator.fleet import Fleet
+from flowexport_mgmt.simulator.formats import Endpoint, Format
 from flowexport_mgmt.simulator.group import Group
 from flowexport_mgmt.simulator.outlet import Outlet
 from flowexport_mgmt.simulator.sent import Totals
-from flowexport_mgmt.simulator.settings import Address, Endpoint, Format
+from flowexport_mgmt.simulator.settings import Address
 
 
 @dataclass(frozen=True, slots=True)

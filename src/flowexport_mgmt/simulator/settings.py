@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flowexport_mgmt.simulator.flows import Timeouts
+from flowexport_mgmt.simulator.formats import Endpoint, Format
 from flowexport_mgmt.simulator.roles import Role
 
 Address = IPv4Address | IPv6Address
 
 _NETWORKS = 0xFFFF
-
-
-class Format(enum.StrEnum):
-    """The protocols that devices speak, by their names in the model."""
-
-    SFLOW = "sflow"
-    NETFLOW5 = "netflow5"
-    NETFLOW9 = "netflow9"
-    IPFIX = "ipfix"
-
-
-class Endpoint(NamedTuple):
-    """A collector, by its address as the configuration has it, and its port."""
-
-    address: str
-    port: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

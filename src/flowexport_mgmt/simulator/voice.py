@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowexport_mgmt.simulator.flows import Export
-from flowexport_mgmt.simulator.settings import Format, GroupSettings, domains_of
+from flowexport_mgmt.simulator.formats import Format
+from flowexport_mgmt.simulator.settings import GroupSettings, domains_of
 from flowexport_mgmt.wire import fleet
 from flowexport_mgmt.wire.fleet import FleetDatagrams
 from flowexport_mgmt.wire.flows.fields import ExportTime

@@ -13,10 +13,11 @@ import pytest
 
 from flowexport_mgmt.simulator.fleet import Fleet
 from flowexport_mgmt.simulator.flows import Timeouts
+from flowexport_mgmt.simulator.formats import Endpoint, Format
 from flowexport_mgmt.simulator.network import LocalNetworks, OpenSocket, Surroundings
 from flowexport_mgmt.simulator.report import DevicePage, report, report_devices
 from flowexport_mgmt.simulator.roles import ROLES
-from flowexport_mgmt.simulator.settings import Endpoint, FleetSettings, Format, GroupSettings
+from flowexport_mgmt.simulator.settings import FleetSettings, GroupSettings
 from flowexport_mgmt.wire.flows.fields import ExportTime
 
 BEGIN_MS = 1_700_000_000_000

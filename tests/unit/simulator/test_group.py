@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from flowexport_mgmt.simulator.flows import Timeouts
+from flowexport_mgmt.simulator.formats import Endpoint, Format
 from flowexport_mgmt.simulator.group import Group
 from flowexport_mgmt.simulator.roles import ROLES
-from flowexport_mgmt.simulator.settings import Endpoint, Format, GroupSettings
+from flowexport_mgmt.simulator.settings import GroupSettings
 from flowexport_mgmt.wire.decoder import Decoder
 from flowexport_mgmt.wire.fleet import FleetDatagrams
 from flowexport_mgmt.wire.flows.fields import ExportTime

@@ -23,7 +23,6 @@ from flowexport_mgmt.datastore.locks import Locks
 from flowexport_mgmt.model.flow_export import Protocol
 from flowexport_mgmt.model.simulation import Exporter, SimulationState
 from flowexport_mgmt.north.http.door import HttpDoor
-from flowexport_mgmt.north.http.simulator.durations import read_duration, write_duration
 
 JSON = {"Content-Type": "application/json"}
 DEVICES = "/api/v1/devices"
@@ -405,21 +404,3 @@ async def test_requests_at_the_same_time_make_groups_of_their_own(site: Site) ->
     got = await asyncio.gather(*(site.post(start_ip=s, device_count=1) for s in starts))
     assert [status for status, _ in got] == [200] * 5
     assert len(site.groups) == 5
-
-
-@pytest.mark.parametrize(
-    ("text", "milliseconds"),
-    [("5s", 5000), ("1m30s", 90_000), ("1.5s", 1500), ("250ms", 250), ("2h", 7_200_000)],
-)
-def test_durations(text: str, milliseconds: int) -> None:
-    assert read_duration(text) == milliseconds
-    assert read_duration(write_duration(milliseconds)) == milliseconds
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "5", "s", "5x", "5s5", " 5s", "5 s", "1e3s", "\N{ARABIC-INDIC DIGIT FIVE}s", "--5s"],
-)
-def test_what_is_no_duration(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a duration"):
-        read_duration(text)

@@ -17,8 +17,8 @@ from flowexport_mgmt.model.simulation import (
     Simulation,
     SimulationState,
 )
-from flowexport_mgmt.north.http.simulator.durations import write_duration
 from flowexport_mgmt.simulator.roles import DEVICE_TYPES
+from flowexport_mgmt.simulator.words import write_duration
 
 Device = Mapping[str, Any]
 """A device as the rpc `devices` gives it."""

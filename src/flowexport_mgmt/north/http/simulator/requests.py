@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Final
 
-from flowexport_mgmt.model.flow_export import Protocol
-from flowexport_mgmt.north.http.simulator.durations import read_duration
-from flowexport_mgmt.simulator.roles import DEVICE_TYPES
+from flowexport_mgmt.simulator.formats import Format
+from flowexport_mgmt.simulator.words import (
+    quoted,
+    read_collector,
+    read_duration,
+    read_protocol,
+    read_resource,
+)
 
 Address = IPv4Address | IPv6Address
 
@@ -38,17 +43,6 @@ _FOREIGN: Final = frozenset(
 )
 """Members that other simulators have and this one has nothing for."""
 
-_PROTOCOLS: Final = {
-    alias: protocol
-    for protocol, aliases in {
-        Protocol.NETFLOW9: ("netflow9", "netflow-v9", "netflowv9", "nf9", "v9", "netflow"),
-        Protocol.NETFLOW5: ("netflow5", "netflow-v5", "netflowv5", "nf5", "v5"),
-        Protocol.IPFIX: ("ipfix", "netflow10", "nf10", "v10"),
-        Protocol.SFLOW: ("sflow", "sflow5", "sflow-v5", "sflowv5"),
-    }.items()
-    for alias in aliases
-}
-
 
 class RequestError(Exception):
     """A request that is refused; the message begins with the member to blame."""
@@ -63,7 +57,7 @@ class FlowRequest:
 
     host: str
     port: int
-    protocol: Protocol | None = None
+    protocol: Format | None = None
     tick_ms: int | None = None
     active_ms: int | None = None
     inactive_ms: int | None = None
@@ -93,7 +87,7 @@ def read_devices(body: bytes) -> DevicesRequest:
         start=start,
         count=members.take("device_count", _number(1, _MOST_DEVICES), required=True),
         netmask=members.take("netmask", _netmask(start)),
-        resource=members.take("resource_file", _resource),
+        resource=members.take("resource_file", _worded(read_resource)),
         flow=members.take("flow", _flow),
     )
     members.finish()
@@ -151,11 +145,11 @@ def _flow(value: Any) -> FlowRequest:
     if not isinstance(value, dict):
         raise ValueError("must be an object")  # noqa: TRY004 - told to a client
     members = _Members("flow.", value)
-    host, port = members.take("collector", _collector, required=True)
+    host, port = members.take("collector", _worded(read_collector), required=True)
     request = FlowRequest(
         host=host,
         port=port,
-        protocol=members.take("protocol", _protocol),
+        protocol=members.take("protocol", _worded(read_protocol)),
         tick_ms=members.take("tick_interval", _duration(*_TICK)),
         active_ms=members.take("active_timeout", _duration(*_TIMEOUT)),
         inactive_ms=members.take("inactive_timeout", _duration(*_TIMEOUT)),
@@ -171,8 +165,8 @@ def _text(value: Any) -> str:
     return value.strip()
 
 
-def _quoted(text: str) -> str:
-    return f'"{text[:64]}"'
+def _worded(read: Callable[[str], Any]) -> Callable[[Any], Any]:
+    return lambda value: read(_text(value))
 
 
 def _address(value: Any) -> Address:
@@ -182,7 +176,7 @@ def _address(value: Any) -> Address:
             return ip_address(text)
     except ValueError:
         pass
-    raise ValueError(f"{_quoted(text)} is not an IP address")
+    raise ValueError(f"{quoted(text)} is not an IP address")
 
 
 def _number(least: int, most: int) -> Callable[[Any], int]:
@@ -206,67 +200,16 @@ def _netmask(start: Address) -> Callable[[Any], int]:
     return read
 
 
-def _resource(value: Any) -> str:
-    name = _text(value).removesuffix(".json")
-    if name not in DEVICE_TYPES:
-        raise ValueError(f"{_quoted(name)} is not a known device type")
-    return name
-
-
-def _collector(value: Any) -> tuple[str, int]:
-    text = _text(value)
-    host, colon, port = text.rpartition(":")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        raise ValueError(f"{_quoted(text)}: an IPv6 address stands in brackets, as in [::1]:2055")
-    if not colon or not host:
-        raise ValueError(f"{_quoted(text)} is not host:port")
-    if not port.isascii() or not port.isdigit() or not 1 <= int(port[:9]) <= 65535:
-        raise ValueError(f"port {_quoted(port)} is not from 1 to 65535")
-    return host, int(port)
-
-
-def _protocol(value: Any) -> Protocol:
-    text = _text(value)
-    found = _PROTOCOLS.get(text.lower())
-    if found is None:
-        names = ", ".join(sorted(Protocol))
-        raise ValueError(f"{_quoted(text)} is none of {names}")
-    return found
-
-
 def _duration(least: int, most: int) -> Callable[[Any], int | None]:
     def read(value: Any) -> int | None:
         if not isinstance(value, str):
             raise ValueError('must be a duration in a string, such as "5s"')  # noqa: TRY004
         text = value.strip()
         if text.startswith("-"):
-            raise ValueError(f"{_quoted(text)} is negative")
-        try:
-            found = read_duration(text)
-        except ValueError:
-            raise ValueError(f'{_quoted(text)} is not a duration, such as "5s"') from None
+            raise ValueError(f"{quoted(text)} is negative")
+        found = read_duration(text)
         if found and not least <= found <= most:
-            raise ValueError(f"{_quoted(text)} is not from {least}ms to {most // 1000}s")
+            raise ValueError(f"{quoted(text)} is not from {least}ms to {most // 1000}s")
         return found or None  # nothing means the default
 
     return read
-
-
-def read_protocol(text: str) -> Protocol:
-    """Read the name of a protocol or one of its aliases, in any case.
-
-    Raises:
-        ValueError: it is none.
-    """
-    return _protocol(text)
-
-
-def read_collector(text: str) -> tuple[str, int]:
-    """Read host and port.
-
-    Raises:
-        ValueError: it is none.
-    """
-    return _collector(text)
