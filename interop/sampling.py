@@ -122,12 +122,12 @@ class Judges:
 class Lab:
     """The near end of a link samples, and the far end sends or receives."""
 
-    def __init__(self, pair: Link, folder: Path, backend: str = "") -> None:
+    def __init__(self, pair: Link, folder: Path, backend: str = "auto") -> None:
         self.pair = pair
         self.near, self.far = pair.near, pair.far
         self.folder = folder
         self.judges = Judges(self.near, folder)
-        self._backend = f"<backend>{backend}</backend>" if backend else ""
+        self.backend = backend
         self._next_port = 20_000
         self.stood_for: Counter[tuple[int, int, int]] = Counter()
         """What all samples so far stood for: packets by port, input and output."""
@@ -189,7 +189,8 @@ class Lab:
         """Sample these interfaces and no others, and wait until they are."""
         replaced = 'xmlns:nc="urn:ietf:params:xml:ns:netconf:base:1.0" nc:operation="replace"'
         entries = "".join(one.xml() for one in interfaces)
-        self.commit(f"<sampling {replaced}>{self._backend}{entries}</sampling>")
+        backend = f"<backend>{self.backend}</backend>"
+        self.commit(f"<sampling {replaced}>{backend}{entries}</sampling>")
         for one in interfaces:
             self.await_status(one.name, status)
 

@@ -81,6 +81,7 @@ def _boot(image: Image, results: Path, console: Path, seconds: float) -> None:
     command += ["-append", "console=ttyS0 quiet panic=-1 mitigations=off"]
     command += ["-virtfs", f"local,path=/,mount_tag=host,readonly=on,{share}"]
     command += ["-virtfs", f"local,path={results},mount_tag=results,{share}"]
+    command += ["-drive", f"file={image.disk},format=raw,if=virtio,readonly=on"]
     for number in range(_PORTS):  # on one wire
         command += ["-netdev", f"hubport,hubid=0,id=port{number}"]
         command += ["-device", f"e1000e,netdev=port{number},romfile="]

@@ -16,7 +16,7 @@ from tests.support.namespaces import Namespace
 
 from flowexport_mgmt.records import SampleBatch
 from flowexport_mgmt.records.samples import HEADER_ETHERNET, HEADER_IPV4, HEADER_IPV6
-from flowexport_mgmt.sources.packet import Capture, Setting
+from flowexport_mgmt.sources.packet import Capture, Setting, Spot
 from flowexport_mgmt.sources.packet.capture import make_receiver
 
 pytestmark = pytest.mark.root
@@ -46,7 +46,7 @@ def quiet_wire(wire: Wire) -> Wire:
 
 def capture(host: Namespace, name: str, setting: Setting) -> Capture:
     with host.inside():
-        return Capture(index_of(host, name), setting)
+        return Capture(Spot(index_of(host, name)), setting)
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_every_packet_with_its_length_and_interface(near: Capture, quiet_wire: W
     batches = take(near)
     assert sum(map(len, batches)) == 300
     first = batches[0]
-    assert first.in_if.tolist() == [near.ifindex] * len(first)
+    assert first.in_if.tolist() == [near.spot.ifindex] * len(first)
     assert not first.out_if.any()
     assert set(first.frame_length.tolist()) == {PAYLOAD + OVERHEAD}
     assert set(first.lengths.tolist()) == {128}
@@ -112,7 +112,7 @@ def test_directions(near: Capture, quiet_wire: Wire, seen: dict[int, int]) -> No
             strict=True,
         ):
             counts[direction] = counts.get(direction, 0) + 1
-            wanted = (0, near.ifindex) if direction else (near.ifindex, 0)
+            wanted = (0, near.spot.ifindex) if direction else (near.spot.ifindex, 0)
             assert (in_if, out_if) == wanted
     assert counts == seen
 
@@ -160,6 +160,8 @@ def test_a_tag_that_was_taken_off(near: Capture, quiet_wire: Wire) -> None:
         sender.send(frame)
     (batch,) = take(near)
     assert batch.src_vlan is not None
+    assert batch.dst_vlan is not None
+    assert batch.dst_vlan.tolist() == [0]
     assert batch.src_priority is not None
     assert batch.stripped is not None
     assert (batch.src_vlan[0], batch.src_priority[0]) == (77, 5)
@@ -195,4 +197,4 @@ def test_an_interface_that_goes_away(quiet_wire: Wire) -> None:
 
 def test_no_interface(quiet_wire: Wire) -> None:
     with quiet_wire.near.inside(), pytest.raises(OSError, match="No such device"):
-        Capture(9999, Setting(1, 128))
+        Capture(Spot(9999), Setting(1, 128))

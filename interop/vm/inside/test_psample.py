@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from interop.namespaces import Link, eventually, link, run
 from interop.sampling import (
+    LOCAL,
     START_BUDGET,
     Lab,
     Sampled,
@@ -17,7 +18,7 @@ from interop.sampling import (
     interfaces,
     second_link,
 )
-from interop.sampling_scenarios import Scenarios
+from interop.sampling_scenarios import Scenarios, VlanScenarios
 
 MODPROBE = Path("/proc/sys/kernel/modprobe")
 RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
@@ -53,25 +54,45 @@ def exporter_of(lab: Lab) -> int:
 
 
 def test_a_kernel_without_the_modules(lab: Lab) -> None:
-    """It is said what is missing, and what mends it; then it works by itself."""
+    """Packet sockets stand in, and it is said for what; then psample works by itself."""
     before = MODPROBE.read_text()
     MODPROBE.write_text("/bin/false\n")  # else the kernel loads them when they are asked for
+    missing = "psample: kernel module not loaded: modprobe psample act_sample"
     try:
+        lab.backend = "auto"
+        lab.sample(Sampled("wan", 1))
+        assert lab.overall()["backend-in-use"] == "packet"
+        assert lab.overall()["fallback-reason"] == missing
+        port = lab.new_port()
+        lab.send(5, 100, port=port)
+        check_accounts(lab.take(5, port), 1)
+        lab.backend = "psample"
         lab.sample(Sampled("wan", 1), status="degraded")
-        reason = "psample: kernel module not loaded: modprobe psample act_sample"
-        assert lab.statistics("wan")["oper-reason"] == reason
+        assert lab.statistics("wan")["oper-reason"] == missing
         assert lab.overall()["oper-status"] == "degraded"
     finally:
+        lab.backend = "auto"
         MODPROBE.write_text(before)
-    lab.await_status("wan", "up")
+    lab.sample(Sampled("wan", 1))
     assert lab.overall()["oper-status"] == "up"
+    assert lab.overall()["backend-in-use"] == "psample"
     port = lab.new_port()
     lab.send(5, 100, port=port)
     check_accounts(lab.take(5, port), 1)
 
 
-class TestWhateverTakesTheSamples(Scenarios):
+class TestWhateverTakesTheSamples(Scenarios, VlanScenarios):
     """What is expected of every backend."""
+
+
+class TestPacketSocketsHere(VlanScenarios):
+    """What packet sockets are to do on a kernel that has more than others."""
+
+    @pytest.fixture(autouse=True)
+    def packet_sockets(self, lab: Lab) -> Iterator[None]:
+        lab.backend = "packet"
+        yield
+        lab.backend = "auto"
 
 
 def test_two_groups(lab: Lab) -> None:
@@ -79,7 +100,7 @@ def test_two_groups(lab: Lab) -> None:
         lab.sample(Sampled("wan", 1, group=1), Sampled("lan", 1, group=2))
         port = lab.new_port()
         lab.send(10, 100, port=port)
-        assert interfaces(lab.take(10, port)) == {(*(lab.near.index("wan"),) * 2, 0)}
+        assert interfaces(lab.take(10, port)) == {(*(lab.near.index("wan"),) * 2, LOCAL)}
         assert lab.count("lan", "drops") == lab.count("wan", "drops") == 0
     lab.await_status("lan", "not-present")
     assert lab.overall()["oper-reason"] == "lan: there is no interface of this name"

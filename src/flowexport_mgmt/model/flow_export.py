@@ -40,6 +40,14 @@ class SamplingOptionsFormat(enum.StrEnum):
     SYSTEMATIC = "systematic"
 
 
+class SamplingBackend(enum.StrEnum):
+    """Values of backend."""
+
+    AUTO = "auto"
+    PSAMPLE = "psample"
+    PACKET = "packet"
+
+
 class SamplingInterfaceDirection(enum.StrEnum):
     """Values of direction."""
 
@@ -54,6 +62,13 @@ class SendMethod(enum.StrEnum):
     GSO = "gso"
     SENDMMSG = "sendmmsg"
     SEND = "send"
+
+
+class SamplingBackendInUse(enum.StrEnum):
+    """Values of backend-in-use."""
+
+    PSAMPLE = "psample"
+    PACKET = "packet"
 
 
 class ConntrackMode(enum.StrEnum):
@@ -205,7 +220,8 @@ class SamplingInterface(Node, frozen=True, kw_only=True):
     group: int = 1
     """The psample group of the samples. Interfaces of one group have one rate, and the losses of
     the group are charged to that of them whose sample comes next; in a group of its own an
-    interface knows its losses exactly.
+    interface knows its losses exactly. Packet sockets have no groups: with them an interface
+    always does.
     """
 
     direction: SamplingInterfaceDirection = SamplingInterfaceDirection.INGRESS
@@ -213,10 +229,12 @@ class SamplingInterface(Node, frozen=True, kw_only=True):
 
 
 class Sampling(Node, frozen=True, kw_only=True):
-    """Packets that are sampled where they pass interfaces. At each of them the kernel takes one
-    packet in so many at random (tc-sample), and collectors of sFlow are sent its first octets.
-    Filters of others are neither seen nor touched.
+    """Packets that are sampled where they pass interfaces. At each of them one packet in so many
+    is taken at random, and collectors of sFlow are sent its first octets.
     """
+
+    backend: SamplingBackend = SamplingBackend.AUTO
+    """What takes the samples."""
 
     interface: tuple[SamplingInterface, ...] = ()
 
@@ -417,9 +435,8 @@ class SamplingInterfaceState(Node, frozen=True, kw_only=True):
 
 
 class SamplingState(Node, frozen=True, kw_only=True):
-    """Packets that are sampled where they pass interfaces. At each of them the kernel takes one
-    packet in so many at random (tc-sample), and collectors of sFlow are sent its first octets.
-    Filters of others are neither seen nor touched.
+    """Packets that are sampled where they pass interfaces. At each of them one packet in so many
+    is taken at random, and collectors of sFlow are sent its first octets.
     """
 
     oper_status: OperStatus | None = None
@@ -428,8 +445,18 @@ class SamplingState(Node, frozen=True, kw_only=True):
     oper_reason: str | None = None
     """Why oper-status is not 'up', in words an operator can act on."""
 
+    backend_in_use: SamplingBackendInUse | None = None
+    """What takes the samples now."""
+
+    fallback_reason: str | None = None
+    """Why packet sockets take the samples where backend is 'auto', in words an operator can act
+    on.
+    """
+
     foreign_samples: int | None = None
-    """Samples of other programs, which were ignored. Units: samples."""
+    """Samples of other programs, and packets of a link layer that sFlow has no name for, which
+    were ignored. Units: samples.
+    """
 
     ambiguous_samples: int | None = None
     """Samples dropped because two interfaces of one group may have taken them: the kernel names an

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from flowexport_mgmt.export import Facilities, Instant
 from flowexport_mgmt.link.messages import Event, Refusal, SourceStateChange
 from flowexport_mgmt.model import flow_export as fe
 from flowexport_mgmt.model.base import OperStatus
 from flowexport_mgmt.pipeline import Pipeline
+
+Wish = TypeVar("Wish")
+"""What a part reads of the configuration."""
 
 
 class Part(Protocol):
@@ -40,6 +43,37 @@ class Part(Protocol):
 
     def state(self, paths: Sequence[str]) -> fe.FlowExportState:
         """Report what lies at, above or below any of the schema paths; leave out all else."""
+
+
+class WillingPart(Generic[Wish]):
+    """The first half of a part that refuses nothing: it notes what is wished for, and follows."""
+
+    def __init__(self) -> None:
+        self._prepared: tuple[Wish] | None = None
+
+    def prepare(self, new: fe.FlowExport | None, *, strict: bool) -> Sequence[Refusal]:
+        """Note what is wished for; what the kernel lacks is no fault of the configuration."""
+        del strict
+        self._prepared = (self._read(new),)
+        return ()
+
+    def apply(self) -> None:
+        """Follow what was noted, if anything was."""
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None:
+            self._follow(*prepared)
+
+    def abort(self) -> None:
+        """Forget what was noted."""
+        self._prepared = None
+
+    def _read(self, new: fe.FlowExport | None) -> Wish:
+        """Read what concerns this part."""
+        raise NotImplementedError
+
+    def _follow(self, wish: Wish) -> None:
+        """Do as is wished from now on."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from flowexport_mgmt.link.messages import Refusal, SampleLoss
+from flowexport_mgmt.link.messages import SampleLoss
 from flowexport_mgmt.model import flow_export as fe
 from flowexport_mgmt.model.base import OperStatus
-from flowexport_mgmt.runtime.parts import Surroundings, tell_source
+from flowexport_mgmt.runtime.parts import Surroundings, WillingPart, tell_source
 from flowexport_mgmt.runtime.paths import SAMPLING, is_asked
-from flowexport_mgmt.sources.psample import PsampleSampler
+from flowexport_mgmt.sources.sampler import HostSampler
 from flowexport_mgmt.sources.sampling import (
+    Backend,
     InterfaceReport,
     Sampler,
     SamplerReport,
@@ -23,40 +25,39 @@ from flowexport_mgmt.sources.sampling import (
 MakeSampler = Callable[[TakeBatch, Watcher], Sampler]
 
 _SOURCE = "sampling"
+_AUTO = fe.SamplingBackend.AUTO
 _Direction = fe.SamplingInterfaceDirection
 
 
-class Sampling:
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    interfaces: tuple[Wanted, ...]
+    backend: Backend | None
+
+
+class Sampling(WillingPart[_Wish]):
     """Leads the sampler; nothing that the kernel refuses fails a commit."""
 
-    def __init__(
-        self, surroundings: Surroundings, make_sampler: MakeSampler = PsampleSampler
-    ) -> None:
+    def __init__(self, surroundings: Surroundings, make_sampler: MakeSampler = HostSampler) -> None:
+        super().__init__()
         self._make = functools.partial(
             make_sampler, surroundings.pipeline.exchange.publish, _Events(surroundings)
         )
         self._sampler: Sampler | None = None
-        self._prepared: tuple[Wanted, ...] | None = None
 
-    def prepare(self, new: fe.FlowExport | None, *, strict: bool) -> tuple[Refusal, ...]:  # noqa: ARG002 - the face of all parts
-        """Note what is wanted."""
-        interfaces = () if new is None else new.sampling.interface
-        self._prepared = tuple(map(_want, interfaces))
-        return ()
+    def _read(self, new: fe.FlowExport | None) -> _Wish:
+        if new is None:
+            return _Wish((), None)
+        backend = new.sampling.backend
+        interfaces = tuple(map(_want, new.sampling.interface))
+        return _Wish(interfaces, None if backend is _AUTO else Backend(backend.value))
 
-    def apply(self) -> None:
+    def _follow(self, wish: _Wish) -> None:
         """Have the sampler see to it, in its own time."""
-        wanted, self._prepared = self._prepared, None
-        if wanted is None:
-            return
-        if wanted and self._sampler is None:
+        if wish.interfaces and self._sampler is None:
             self._sampler = self._make()
         if self._sampler is not None:
-            self._sampler.configure(wanted)
-
-    def abort(self) -> None:
-        """Forget what was prepared."""
-        self._prepared = None
+            self._sampler.configure(wish.interfaces, wish.backend)
 
     def stop(self) -> None:
         """Stop sampling."""
@@ -101,10 +102,12 @@ def _describe(report: SamplerReport) -> fe.SamplingState:
     return fe.SamplingState(
         oper_status=report.status,
         oper_reason=report.reason,
-        foreign_samples=report.foreign,
-        ambiguous_samples=report.ambiguous,
-        malformed_messages=report.malformed,
-        overruns=report.overruns,
+        backend_in_use=fe.SamplingBackendInUse(report.backend.value),
+        fallback_reason=report.fallback,
+        foreign_samples=report.mishaps.foreign,
+        ambiguous_samples=report.mishaps.ambiguous,
+        malformed_messages=report.mishaps.malformed,
+        overruns=report.mishaps.overruns,
         interface=tuple(map(_describe_interface, report.interfaces)),
     )
 
@@ -115,9 +118,9 @@ def _describe_interface(report: InterfaceReport) -> fe.SamplingInterfaceState:
         statistics=fe.SamplingInterfaceStatistics(
             oper_status=report.status,
             oper_reason=report.reason,
-            samples=report.samples,
-            drops=report.drops,
-            sample_pool=report.pool,
-            packets_seen=report.packets_seen,
+            samples=report.totals.samples,
+            drops=report.totals.drops,
+            sample_pool=report.totals.pool,
+            packets_seen=report.totals.packets_seen,
         ),
     )

@@ -1,16 +1,32 @@
-"""The face of whatever samples packets."""
+"""The face of whatever samples packets, and of each way to do it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
 
 from flowexport_mgmt.model.base import OperStatus
 from flowexport_mgmt.records import SampleBatch
 
 TakeBatch = Callable[[SampleBatch], None]
 """Takes sampled packets; called by a thread of the sampler."""
+
+
+Fares = tuple[OperStatus, str | None]
+"""How something fares, and why not well."""
+
+UP: Final[Fares] = (OperStatus.UP, None)
+PENDING: Final[Fares] = (OperStatus.DEGRADED, "it is being set up")
+NOT_THERE: Final[Fares] = (OperStatus.NOT_PRESENT, "there is no interface of this name")
+
+
+class Backend(enum.Enum):
+    """A way to sample."""
+
+    PSAMPLE = "psample"
+    PACKET = "packet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +42,12 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class InterfaceReport:
-    """How sampling fares on one interface.
+class Totals:
+    """What was sampled on an interface since it began to be.
 
-    ``samples``, ``drops`` and ``pool`` are totals since the interface began to be sampled.
     ``packets_seen`` is what the kernel counted where samples are taken, None when it does not tell.
     """
 
-    name: str
-    status: OperStatus
-    reason: str | None
     samples: int = 0
     drops: int = 0
     pool: int = 0
@@ -43,21 +55,80 @@ class InterfaceReport:
 
 
 @dataclass(frozen=True, slots=True)
-class SamplerReport:
-    """How a sampler fares.
+class InterfaceReport:
+    """How sampling fares on one interface."""
 
-    ``foreign`` are samples that others have taken, ``malformed`` messages that break their
-    protocol, ``ambiguous`` samples of which it is not known where they were taken, ``overruns``
-    times that the kernel had no room for more samples.
-    """
-
+    name: str
     status: OperStatus
     reason: str | None
-    interfaces: tuple[InterfaceReport, ...] = ()
+    totals: Totals = Totals()
+
+
+@dataclass(frozen=True, slots=True)
+class Mishaps:
+    """What came and was of no use.
+
+    ``foreign`` are samples that others have taken, or of a link layer that sFlow has no name for,
+    ``malformed`` messages that break their protocol, ``ambiguous`` samples of which it is not known
+    where they were taken, ``overruns`` times that the kernel had no room for more samples.
+    """
+
     foreign: int = 0
     malformed: int = 0
     ambiguous: int = 0
     overruns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SamplerReport:
+    """How a sampler fares; ``fallback`` says why not by psample, where that was not asked for."""
+
+    status: OperStatus
+    reason: str | None
+    backend: Backend = Backend.PSAMPLE
+    fallback: str | None = None
+    interfaces: tuple[InterfaceReport, ...] = ()
+    mishaps: Mishaps = Mishaps()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How sampling fares, and whatever of what is wanted was seen to.
+
+    ``lacking`` says what the kernel or this process lacks, for want of which nothing can be sampled
+    this way.
+    """
+
+    overall: Fares = (OperStatus.DISABLED, None)
+    interfaces: Mapping[Wanted, Fares] = field(default_factory=dict)
+    lacking: str | None = None
+
+
+def overall(fares: Mapping[Wanted, Fares]) -> Fares:
+    """Sum up how interfaces fare: the first that does not fare well is named."""
+    for one, (status, reason) in fares.items():
+        if status is not OperStatus.UP:
+            return OperStatus.DEGRADED, f"{one.name}: {reason}"
+    return UP
+
+
+class Way(Protocol):
+    """One way to sample; led by one thread, asked by any."""
+
+    def bring_about(self, wanted: Sequence[Wanted]) -> Standing:
+        """Do what can be done to sample these and no others, and say how things stand then."""
+
+    def undo(self) -> None:
+        """Sample nothing any more, and leave nothing in the kernel."""
+
+    def close(self) -> None:
+        """Release what is left, after `undo`."""
+
+    def totals(self) -> Mapping[str, Totals]:
+        """Tell what was sampled, by interface."""
+
+    def mishaps(self) -> Mishaps:
+        """Tell what came and was of no use."""
 
 
 class Watcher(Protocol):
@@ -73,8 +144,11 @@ class Watcher(Protocol):
 class Sampler(Protocol):
     """Samples packets on interfaces; called from one thread."""
 
-    def configure(self, wanted: Sequence[Wanted]) -> None:
-        """Sample these interfaces from now on and no others; what does not change feels nothing."""
+    def configure(self, wanted: Sequence[Wanted], backend: Backend | None = None) -> None:
+        """Sample these interfaces from now on and no others; what does not change feels nothing.
+
+        Without a ``backend`` it is psample, or packet sockets where that cannot be had.
+        """
 
     def report(self) -> SamplerReport:
         """Tell how it fares."""

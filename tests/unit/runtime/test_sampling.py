@@ -13,9 +13,12 @@ from flowexport_mgmt.runtime.parts import Surroundings
 from flowexport_mgmt.runtime.sampling import Sampling
 from flowexport_mgmt.sources import CounterSource
 from flowexport_mgmt.sources.sampling import (
+    Backend,
     InterfaceReport,
+    Mishaps,
     SamplerReport,
     TakeBatch,
+    Totals,
     Wanted,
     Watcher,
 )
@@ -31,17 +34,27 @@ class Recorder:
     def __init__(self, take: TakeBatch, watcher: Watcher) -> None:
         self.take, self.watcher = take, watcher
         self.wanted: list[tuple[Wanted, ...]] = []
+        self.backends: list[Backend | None] = []
         self.stopped = False
         Recorder.made.append(self)
 
-    def configure(self, wanted: Sequence[Wanted]) -> None:
+    def configure(self, wanted: Sequence[Wanted], backend: Backend | None = None) -> None:
         self.wanted.append(tuple(wanted))
+        self.backends.append(backend)
 
     def report(self) -> SamplerReport:
         interfaces = (
-            InterfaceReport(one.name, OperStatus.UP, None, 5, 1, 60, 59) for one in self.wanted[-1]
+            InterfaceReport(one.name, OperStatus.UP, None, Totals(5, 1, 60, 59))
+            for one in self.wanted[-1]
         )
-        return SamplerReport(OperStatus.DEGRADED, "lan: away", tuple(interfaces), 1, 2, 3, 4)
+        return SamplerReport(
+            OperStatus.DEGRADED,
+            "lan: away",
+            Backend.PACKET,
+            "no module",
+            tuple(interfaces),
+            Mishaps(1, 2, 3, 4),
+        )
 
     def stop(self) -> None:
         self.stopped = True
@@ -92,6 +105,23 @@ def test_what_is_configured_is_wanted(part: Sampling) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (fe.SamplingBackend.AUTO, None),
+        (fe.SamplingBackend.PSAMPLE, Backend.PSAMPLE),
+        (fe.SamplingBackend.PACKET, Backend.PACKET),
+    ],
+)
+def test_the_backend_is_the_configured_one(
+    part: Sampling, given: fe.SamplingBackend, wanted: Backend | None
+) -> None:
+    new = fe.FlowExport(sampling=fe.Sampling(backend=given, interface=(WAN,)))
+    part.prepare(new, strict=True)
+    part.apply()
+    assert Recorder.made[0].backends == [wanted]
+
+
 def test_what_is_aborted_is_not_wanted(part: Sampling) -> None:
     commit(part, WAN)
     part.prepare(None, strict=True)
@@ -114,6 +144,8 @@ def test_the_state_is_told_to_who_asks_for_it(part: Sampling) -> None:
     assert sampling == fe.SamplingState(
         oper_status=OperStatus.DEGRADED,
         oper_reason="lan: away",
+        backend_in_use=fe.SamplingBackendInUse.PACKET,
+        fallback_reason="no module",
         foreign_samples=1,
         malformed_messages=2,
         ambiguous_samples=3,

@@ -8,7 +8,7 @@ import socket
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ _SO_RCVBUFFORCE: Final = 33
 _BUFFER: Final = 4 << 20
 """Octets of samples that may wait in the kernel."""
 
-_SLOTS: Final = 128
+_SLOTS: Final = 512
 _MAX_LENGTH: Final = 1500
 _VLAN_VALID: Final = 0x10
 _VLAN_TAG: Final = 4
@@ -67,6 +67,8 @@ _CONTROL: Final = np.dtype(  # struct cmsghdr, struct tpacket_auxdata, padding
 _WITH_ETHERNET: Final = np.array([1, 772], np.uint16)  # ARPHRD_ETHER, ARPHRD_LOOPBACK
 _IPV4: Final = 0x0800
 _IPV6: Final = 0x86DD
+_NOTHING: Final = sampling_program(1, 0, ingress=False, egress=False)
+"""The program that takes no packet."""
 
 
 def make_receiver() -> Receiver:
@@ -87,6 +89,18 @@ class Setting:
     length: int
     ingress: bool = True
     egress: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """An interface that is sampled; ``epoch`` tells one life of it from another.
+
+    ``vlan`` is the id of the VLAN that the interface is, 0 for none.
+    """
+
+    ifindex: int
+    epoch: int = 0
+    vlan: int = 0
 
 
 @dataclass(slots=True)
@@ -111,13 +125,13 @@ class Capture:
     """
 
     def __init__(
-        self, ifindex: int, setting: Setting, open_socket: OpenSocket = open_packet_socket
+        self, spot: Spot, setting: Setting, open_socket: OpenSocket = open_packet_socket
     ) -> None:
-        self.ifindex = ifindex
+        self.spot = spot
         self.setting = setting
         self.counters = CaptureCounters()
         self._open = open_socket
-        self._socket = self._make(setting)
+        self._socket = self._make(_program(setting))
 
     def fileno(self) -> int:
         """Give the descriptor to wait on; `retune` changes it."""
@@ -134,8 +148,9 @@ class Capture:
         """
         if setting == self.setting:
             return []
-        made = self._make(setting)
-        attach(self._socket, sampling_program(1, 0, ingress=False, egress=False))
+        made = self._make(_NOTHING)
+        attach(self._socket, _NOTHING)
+        attach(made, _program(setting))
         waiting = []
         while batch := self.read(receiver, time_ns):
             waiting.append(batch)
@@ -161,19 +176,23 @@ class Capture:
                 return self._batch(receiver, known, protocol[known], time_ns)
         return None
 
+    def is_at(self, name: str, ifindex: int) -> bool:
+        """Whether it still samples this interface, and that has not gone, nor another name."""
+        return self.spot.ifindex == ifindex and self._socket.getsockname()[0] == name
+
     def close(self) -> None:
         """Stop sampling."""
         self._socket.close()
 
-    def _make(self, setting: Setting) -> socket.socket:
+    def _make(self, program: bytes) -> socket.socket:
         """Open a socket and set it up completely before it is bound, so that nothing is missed."""
         made = self._open()
         try:
-            attach(made, _program(setting))
+            attach(made, program)
             made.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
             _enlarge(made)
             made.setblocking(False)
-            _bind(made, self.ifindex)
+            _bind(made, self.spot.ifindex)
         except OSError:
             made.close()
             raise
@@ -196,35 +215,62 @@ class Capture:
         count = len(rows)
         control = receiver.controls.view(_CONTROL)[rows, 0]
         outgoing = receiver.names.view(_NAME)[rows, 0]["kind"] == _OUTGOING
-        tagged = control["status"] & _VLAN_VALID != 0
-        tag = np.where(tagged, control["tag"], 0)
-        vlan, priority = (tag & 0xFFF).astype(np.uint32), (tag >> 13).astype(np.uint32)
-        stripped = (tagged * _VLAN_TAG).astype(np.uint32)
-        pool = self.counters.pool + self.setting.rate * np.arange(1, count + 1, dtype=np.uint64)
-        self.counters.pool = int(pool[-1])
-        self.counters.samples += count
-        here = np.full(count, self.ifindex, np.uint32)
-        nowhere = np.zeros(count, np.uint32)
+        stripped = (control["status"] & _VLAN_VALID != 0) * np.uint32(_VLAN_TAG)
+        lengths = receiver.lengths[rows].astype(np.int64)
+        width = int(lengths.max())
+        tag = np.where(stripped > 0, control["tag"], self.spot.vlan).astype(np.uint32)
+        tags = _read_tags(tag, outgoing)
+        here = np.full(count, self.spot.ifindex, np.uint32)
         return SampleBatch(
             source=here,
             rate=np.full(count, self.setting.rate, np.uint32),
-            pool=(pool & 0xFFFF_FFFF).astype(np.uint32),
+            pool=self._add_up(count),
             drops=np.full(count, self.counters.drops & 0xFFFF_FFFF, np.uint32),
-            in_if=np.where(outgoing, nowhere, here),
-            out_if=np.where(outgoing, here, nowhere),
+            in_if=np.where(outgoing, np.uint32(0), here),
+            out_if=np.where(outgoing, here, np.uint32(0)),
             time_ns=np.full(count, time_ns, np.uint64),
             header_protocol=protocol,
             frame_length=control["original"] + stripped,
-            buffer=receiver.data[rows].reshape(-1),
-            offsets=np.arange(count, dtype=np.int64) * receiver.data.shape[1],
-            lengths=receiver.lengths[rows].astype(np.int64),
+            buffer=receiver.data[rows, :width].reshape(-1),
+            offsets=np.arange(count, dtype=np.int64) * width,
+            lengths=lengths,
             stripped=stripped,
+            epoch=np.full(count, self.spot.epoch, np.uint32),
             direction=outgoing.astype(np.uint8),
-            src_vlan=vlan,
-            src_priority=priority,
-            dst_vlan=vlan,
-            dst_priority=priority,
+            src_vlan=tags.src_vlan,
+            src_priority=tags.src_priority,
+            dst_vlan=tags.dst_vlan,
+            dst_priority=tags.dst_priority,
         )
+
+    def _add_up(self, count: int) -> NDArray[np.uint32]:
+        """Count so many samples; give the pool after each, modulo 2^32."""
+        pool = self.counters.pool + self.setting.rate * np.arange(1, count + 1, dtype=np.uint64)
+        self.counters.pool = int(pool[-1])
+        self.counters.samples += count
+        return (pool & 0xFFFF_FFFF).astype(np.uint32)
+
+
+class _Tags(NamedTuple):
+    """Columns of a batch that tell of VLANs; they are not there when no packet has a tag."""
+
+    src_vlan: NDArray[np.uint32] | None = None
+    src_priority: NDArray[np.uint32] | None = None
+    dst_vlan: NDArray[np.uint32] | None = None
+    dst_priority: NDArray[np.uint32] | None = None
+
+
+def _read_tags(tag: NDArray[np.uint32], outgoing: NDArray[np.bool_]) -> _Tags:
+    """Read tags: those of packets that come in are of the source, the others of the destination."""
+    if not tag.any():
+        return _Tags()
+    source, destination = (np.where(side, tag, np.uint32(0)) for side in (~outgoing, outgoing))
+    return _Tags(
+        source & np.uint32(0xFFF),
+        source >> np.uint32(13),
+        destination & np.uint32(0xFFF),
+        destination >> np.uint32(13),
+    )
 
 
 def _program(setting: Setting) -> bytes:

@@ -1,5 +1,5 @@
 """Packets that the kernel samples and hands out by the psample family of generic netlink."""
 
-from flowexport_mgmt.sources.psample.sampler import PsampleSampler
+from flowexport_mgmt.sources.psample.setup import NOT_LOADED, Psample, find_psample
 
-__all__ = ["PsampleSampler"]
+__all__ = ["NOT_LOADED", "Psample", "find_psample"]

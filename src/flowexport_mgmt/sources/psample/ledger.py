@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -90,12 +91,13 @@ class Ledger:
     `replace` is called by the thread that sets rules up, `enter` by the one that reads.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, epochs: Iterator[int] | None = None) -> None:
+        """Begin without accounts; ``epochs`` gives each new one a number, from 1 on."""
         self.foreign = 0
         """Samples of groups or interfaces that are not ours."""
         self.ambiguous = 0
         """Samples that two interfaces of ours may have taken."""
-        self._epochs = 0
+        self._epochs = itertools.count(1) if epochs is None else epochs
         self._table = _Table()
         self._groups: dict[int, GroupSequence] = {}
         self._carried: dict[int, int] = {}  # losses of a group since its latest sample of ours
@@ -117,8 +119,7 @@ class Ledger:
         for place in places:
             account = before.get((place.ifindex, place.name))
             if account is None:
-                self._epochs += 1
-                account = Account(place, self._epochs)
+                account = Account(place, next(self._epochs))
             elif account.place != place:
                 account.former, account.place = account.place, place
             accounts.append(account)

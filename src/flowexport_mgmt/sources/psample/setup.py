@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from flowexport_mgmt.model.base import OperStatus
-from flowexport_mgmt.sources.genetlink import find_family
+from flowexport_mgmt.observe.log import LimitedLogger
+from flowexport_mgmt.sources.genetlink import Family, find_family
 from flowexport_mgmt.sources.ports import Port, Ports
 from flowexport_mgmt.sources.psample.ledger import Ledger, Place
 from flowexport_mgmt.sources.psample.reader import Reader, ReaderCounters
-from flowexport_mgmt.sources.sampling import TakeBatch, Wanted
-from flowexport_mgmt.sources.tc import Rule, RuleError, Rules, Side
+from flowexport_mgmt.sources.sampling import (
+    NOT_THERE,
+    UP,
+    Fares,
+    Mishaps,
+    Standing,
+    TakeBatch,
+    Totals,
+    Wanted,
+    overall,
+)
+from flowexport_mgmt.sources.tc import Control, Rule, RuleError, Rules, Side
+
+_LOG = LimitedLogger(logging.getLogger(__name__))
 
 NOT_LOADED: Final = "psample: kernel module not loaded: modprobe psample act_sample"
 NOT_PERMITTED: Final = "not permitted: it needs CAP_NET_ADMIN"
-NOT_THERE: Final = "there is no interface of this name"
 AMBIGUOUS: Final = (
     "its samples cannot be told from those of another interface, whose ifIndex has the same low"
     " 16 bits: give it a group of its own"
@@ -25,28 +37,24 @@ AMBIGUOUS: Final = (
 _MODULES: Final = "modprobe act_sample cls_matchall sch_ingress"
 _STOP_S: Final = 0.4
 
-Fares = tuple[OperStatus, str | None]
-"""How something fares, and why not well."""
 
-UP: Final[Fares] = (OperStatus.UP, None)
-PENDING: Final[Fares] = (OperStatus.DEGRADED, "it is being set up")
+def find_psample() -> Family | None:
+    """Look psample up; None while its module is not loaded.
 
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How the sampler fares, and whatever of what is wanted was seen to."""
-
-    overall: Fares = (OperStatus.DISABLED, None)
-    interfaces: Mapping[Wanted, Fares] = field(default_factory=dict)
+    Raises:
+        OSError: the kernel did not answer.
+    """
+    return find_family("psample")
 
 
-class Setup:
-    """The rules, the reader and the accounts, brought to what is wanted; used by one thread."""
+class Psample:
+    """Sampling by actions of traffic control (tc-sample(8)): rules, reader and accounts."""
 
-    def __init__(self, take: TakeBatch) -> None:
-        self.ledger = Ledger()
-        self.rules = Rules()
-        self.counters = ReaderCounters()
+    def __init__(self, take: TakeBatch, epochs: Iterator[int]) -> None:
+        self._ledger = Ledger(epochs)
+        self._rules = Rules()
+        self._counters = ReaderCounters()
+        self._counters_of_kernel = Control()
         self._take = take
         self._ports = Ports()
         self._reader: Reader | None = None
@@ -60,7 +68,7 @@ class Setup:
             return Standing()
         found = {one.name: self._find(one) for one in wanted}
         ports = {name: port for name, port in found.items() if isinstance(port, Port)}
-        self.ledger.replace(_place(one, ports[one.name]) for one in wanted if one.name in ports)
+        self._ledger.replace(_place(one, ports[one.name]) for one in wanted if one.name in ports)
         self._provide_reader()
         fares = {
             one: self._settle(one, port) if isinstance(port, Port) else port
@@ -69,7 +77,7 @@ class Setup:
         }
         self._abandon({port.ifindex for port in ports.values()})
         missing = self._provide_reader()  # a rule has the kernel load the module
-        return _sum_up(fares, missing, self.ledger.ambiguous_names)
+        return _sum_up(fares, missing, self._ledger.ambiguous_names)
 
     def undo(self) -> None:
         """Delete our rules and stop reading."""
@@ -77,16 +85,40 @@ class Setup:
             self._reader.stop(_STOP_S)
             self._reader = None
         self._abandon(set())
-        self.ledger.replace(())
+        self._ledger.replace(())
 
     def close(self) -> None:
         """Release the sockets."""
-        self.rules.close()
+        self._rules.close()
         self._ports.close()
+        self._counters_of_kernel.close()
+
+    def totals(self) -> Mapping[str, Totals]:
+        """Tell what was sampled, by interface."""
+        accounts = self._ledger.accounts
+        seen = self._packets_seen() if accounts else {}
+        return {
+            held.place.name: Totals(
+                held.samples, held.drops, held.pool, seen.get(held.place.ifindex)
+            )
+            for held in accounts
+        }
+
+    def mishaps(self) -> Mishaps:
+        """Tell what came and was of no use."""
+        ledger, counters = self._ledger, self._counters
+        return Mishaps(ledger.foreign, counters.malformed, ledger.ambiguous, counters.overruns)
+
+    def _packets_seen(self) -> Mapping[int, int]:
+        try:
+            return self._rules.packets_seen(self._counters_of_kernel.actions())
+        except OSError as error:
+            _LOG.log(logging.WARNING, "actions", "tc: %s", error.strerror)
+            return {}
 
     def _find(self, wanted: Wanted) -> Port | Fares:
         try:
-            return self._ports.find(wanted.name) or (OperStatus.NOT_PRESENT, NOT_THERE)
+            return self._ports.find(wanted.name) or NOT_THERE
         except OSError as error:
             return OperStatus.DOWN, f"rtnetlink: {error.strerror}"
 
@@ -95,7 +127,7 @@ class Setup:
         sides = ((Side.INGRESS, wanted.ingress), (Side.EGRESS, wanted.egress))
         self._settled.add(port.ifindex)
         try:
-            self.rules.settle(port.ifindex, {side: rule for side, taken in sides if taken})
+            self._rules.settle(port.ifindex, {side: rule for side, taken in sides if taken})
         except RuleError as error:
             return OperStatus.DOWN, str(error)
         except OSError as error:
@@ -106,13 +138,13 @@ class Setup:
         """Delete our rules elsewhere, the first time also those that another run has left."""
         for ifindex in self._settled - kept:
             try:
-                self.rules.settle(ifindex, {})
+                self._rules.settle(ifindex, {})
             except OSError:
                 continue  # it is tried again at the next pass
             self._settled.discard(ifindex)
         if kept and not self._swept:
             try:
-                self.rules.sweep(kept)
+                self._rules.sweep(kept)
                 self._swept = True
             except OSError:
                 return
@@ -120,15 +152,15 @@ class Setup:
     def _provide_reader(self) -> str | None:
         """Read from psample as it is now; say why that cannot be."""
         try:
-            family = find_family("psample")
+            family = find_psample()
             if self._reader is not None and self._reader.family != family:
                 self._reader.stop(_STOP_S)
                 self._reader = None
             if family is None:
                 return NOT_LOADED
             if self._reader is None:
-                self.ledger.forget_sequences()
-                self._reader = Reader(family, self.ledger, self._take, self.counters)
+                self._ledger.forget_sequences()
+                self._reader = Reader(family, self._ledger, self._take, self._counters)
                 self._reader.start()
         except PermissionError:
             return f"psample: {NOT_PERMITTED}"
@@ -160,14 +192,18 @@ def _explain(error: OSError) -> Fares:
 
 def _sum_up(fares: dict[Wanted, Fares], missing: str | None, ambiguous: frozenset[str]) -> Standing:
     """Add what concerns all interfaces, and what is found by comparing them."""
+    lacking = missing or _find_lack(fares)
     for one, (status, _) in fares.items():
         if missing is not None and status in {OperStatus.UP, OperStatus.DEGRADED}:
             fares[one] = OperStatus.DEGRADED, missing
         elif status is OperStatus.UP and one.name in ambiguous:
             fares[one] = OperStatus.DEGRADED, AMBIGUOUS
     if missing is not None:
-        return Standing((OperStatus.DEGRADED, missing), fares)
-    for one, (status, reason) in fares.items():
-        if status is not OperStatus.UP:
-            return Standing((OperStatus.DEGRADED, f"{one.name}: {reason}"), fares)
-    return Standing(UP, fares)
+        return Standing((OperStatus.DEGRADED, missing), fares, lacking)
+    return Standing(overall(fares), fares, lacking)
+
+
+def _find_lack(fares: Mapping[Wanted, Fares]) -> str | None:
+    """Tell what traffic control lacks."""
+    degraded = (reason for status, reason in fares.values() if status is OperStatus.DEGRADED)
+    return next(degraded, None)

@@ -1,8 +1,9 @@
-"""Sampling by the kernel: rules of traffic control, and the samples that they take."""
+"""The thread that has packets sampled, by whichever way there is."""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import os
 import select
@@ -14,21 +15,26 @@ from typing import Final
 from flowexport_mgmt.model.base import OperStatus
 from flowexport_mgmt.observe.log import LimitedLogger
 from flowexport_mgmt.sources.genetlink import NETLINK_GENERIC, NOTIFY_GROUP
+from flowexport_mgmt.sources.packet import PacketSockets
 from flowexport_mgmt.sources.ports import LINK_GROUP
-from flowexport_mgmt.sources.psample.setup import PENDING, Setup, Standing
+from flowexport_mgmt.sources.psample import Psample
 from flowexport_mgmt.sources.sampling import (
+    PENDING,
+    Backend,
     InterfaceReport,
     SamplerReport,
+    Standing,
     TakeBatch,
+    Totals,
     Wanted,
     Watcher,
 )
-from flowexport_mgmt.sources.tc import Control
+from flowexport_mgmt.sources.sampling_choice import Choice
 
 _LOG = LimitedLogger(logging.getLogger(__name__))
 
 _CHECK_S: Final = 5.0
-"""How often the rules are looked after when nothing seems to change."""
+"""How often what was set up is looked after when nothing seems to change."""
 
 _RETRY_S: Final = 1.0
 _PAUSE_S: Final = 0.05
@@ -39,75 +45,65 @@ _SOL_NETLINK, _ADD_MEMBERSHIP = 270, 1
 _NEWS: Final = ((socket.NETLINK_ROUTE, LINK_GROUP), (NETLINK_GENERIC, NOTIFY_GROUP))
 
 
-class PsampleSampler:
-    """Samples interfaces with actions of traffic control (tc-sample(8)).
+def _both_ways(take: TakeBatch) -> Choice:
+    epochs = itertools.count(1)
+    return Choice(Psample(take, epochs), PacketSockets(take, epochs))
 
-    One thread brings the rules to what is wanted: when that changes, when an interface comes or
+
+class HostSampler:
+    """Samples interfaces of this network namespace.
+
+    A thread brings what is set up to what is wanted: when that changes, when an interface comes or
     goes, when psample does, and every few seconds. It never holds anybody up: what cannot be had is
-    degraded, and tried again. Another thread reads the samples.
+    degraded, and tried again.
     """
 
-    def __init__(self, take: TakeBatch, watcher: Watcher) -> None:
+    def __init__(self, take: TakeBatch, watcher: Watcher, choice: Choice | None = None) -> None:
+        """Make ready; ``choice`` stands in for the ways that this host has."""
         self._watcher = watcher
-        self._setup = Setup(take)
-        self._counters_of_kernel = Control()
-        self._wanted: tuple[Wanted, ...] = ()
+        self._choice = _both_ways(take) if choice is None else choice
+        self._wanted: tuple[tuple[Wanted, ...], Backend | None] = ((), None)
         self._standing = Standing()
         self._told: dict[str, int] = {}
         self._stopping = threading.Event()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._thread = threading.Thread(target=self._run, name="sampling", daemon=True)
 
-    def configure(self, wanted: Sequence[Wanted]) -> None:
+    def configure(self, wanted: Sequence[Wanted], backend: Backend | None = None) -> None:
         """Sample these interfaces from now on and no others; what does not change feels nothing."""
-        if tuple(wanted) == self._wanted:
+        if (tuple(wanted), backend) == self._wanted:
             return
-        self._wanted = tuple(wanted)
+        self._wanted = tuple(wanted), backend
         if not self._thread.is_alive():
             self._thread.start()
         os.eventfd_write(self._wake, 1)
 
     def stop(self) -> None:
-        """Delete the rules, and end, within a second."""
+        """Undo what was set up, and end, within a second."""
         self._stopping.set()
         os.eventfd_write(self._wake, 1)
         if self._thread.is_alive():
             self._thread.join(_STOP_S)
         if not self._thread.is_alive():
             os.close(self._wake)
-        self._counters_of_kernel.close()
 
     def report(self) -> SamplerReport:
         """Tell how it fares."""
-        ledger, counters = self._setup.ledger, self._setup.counters
-        standing = self._standing
+        standing, taken = self._standing, self._choice.taken
         return SamplerReport(
             *standing.overall,
-            interfaces=tuple(self._describe(standing)),
-            foreign=ledger.foreign,
-            malformed=counters.malformed,
-            ambiguous=ledger.ambiguous,
-            overruns=counters.overruns,
+            backend=taken.backend,
+            fallback=taken.fallback,
+            interfaces=tuple(self._describe(standing, taken.way.totals())),
+            mishaps=taken.way.mishaps(),
         )
 
-    def _describe(self, standing: Standing) -> Iterator[InterfaceReport]:
-        accounts = {account.place.name: account for account in self._setup.ledger.accounts}
-        seen = self._packets_seen() if accounts else {}
-        for wanted in self._wanted:
-            status, reason = standing.interfaces.get(wanted, PENDING)
-            report = InterfaceReport(wanted.name, status, reason)
-            if account := accounts.get(wanted.name):
-                totals = account.samples, account.drops, account.pool
-                counted = seen.get(account.place.ifindex)
-                report = InterfaceReport(wanted.name, status, reason, *totals, counted)
-            yield report
-
-    def _packets_seen(self) -> Mapping[int, int]:
-        try:
-            return self._setup.rules.packets_seen(self._counters_of_kernel.actions())
-        except OSError as error:
-            _LOG.log(logging.WARNING, "actions", "tc: %s", error.strerror)
-            return {}
+    def _describe(
+        self, standing: Standing, totals: Mapping[str, Totals]
+    ) -> Iterator[InterfaceReport]:
+        for wanted in self._wanted[0]:
+            fares = standing.interfaces.get(wanted, PENDING)
+            yield InterfaceReport(wanted.name, *fares, totals.get(wanted.name, Totals()))
 
     def _run(self) -> None:
         with contextlib.ExitStack() as stack:
@@ -121,12 +117,11 @@ class PsampleSampler:
                 poll.poll((_CHECK_S if is_well else _RETRY_S) * 1000)
                 self._stopping.wait(_PAUSE_S)
                 self._drain(news)
-        self._setup.undo()
-        self._setup.close()
+        self._choice.close()
 
     def _look(self) -> None:
         try:
-            standing = self._setup.bring_about(self._wanted)
+            standing = self._choice.bring_about(*self._wanted)
         except Exception as error:  # noqa: BLE001 - it is tried again
             _LOG.log(logging.ERROR, "sampling", "sampling: %r", error)
             standing = Standing((OperStatus.DOWN, f"internal error: {error!r}"))
@@ -137,7 +132,7 @@ class PsampleSampler:
 
     def _tell_losses(self) -> None:
         """Tell of losses since the look before; an interface that began anew has none yet."""
-        drops = {held.place.name: held.drops for held in self._setup.ledger.accounts}
+        drops = {name: totals.drops for name, totals in self._choice.taken.way.totals().items()}
         for name, total in drops.items():
             new = total - min(self._told.get(name, 0), total)
             if new:

@@ -1,0 +1,66 @@
+"""Sampling by packet sockets, on whatever kernel this is; sfacctd and sfcapd judge as well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from interop.namespaces import Link, eventually, link
+from interop.sampling import Lab, Sampled, check_accounts, second_link
+from interop.sampling_scenarios import Scenarios
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[Link]:
+    with link() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def lab(pair: Link, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    made = Lab(pair, tmp_path_factory.mktemp("lab"), backend="packet")
+    try:
+        made.start()
+        made.set_collectors()
+        yield made
+    finally:
+        made.stop()
+
+
+class TestPacketSockets(Scenarios):
+    """What is expected of every backend."""
+
+
+def test_it_is_said_what_takes_the_samples(lab: Lab) -> None:
+    lab.sample(Sampled("wan", 1))
+    assert lab.overall()["backend-in-use"] == "packet"
+    assert "fallback-reason" not in lab.overall()
+
+
+def test_by_itself_it_finds_what_can_take_them(lab: Lab) -> None:
+    lab.backend = "auto"
+    lab.sample(Sampled("wan", 1))
+    stands_in = lab.overall()["backend-in-use"] == "packet"
+    assert stands_in == ("fallback-reason" in lab.overall())
+    port = lab.new_port()
+    lab.send(10, 100, port=port)
+    check_accounts(lab.take(10, port), 1)
+    lab.backend = "packet"
+
+
+def test_an_interface_that_leaves_and_comes_back(lab: Lab) -> None:
+    with second_link(lab, "lan", ("203.0.113.1", "203.0.113.2")):
+        lab.sample(Sampled("wan", 1), Sampled("lan", 1))
+    lab.await_status("lan", "not-present")
+    with second_link(lab, "lan", ("203.0.113.1", "203.0.113.2")):
+        lab.await_status("lan", "up")
+
+
+def test_the_collectors_of_others_add_up_to_the_same(lab: Lab) -> None:
+    """To what the strict decoder made of all the samples of all tests."""
+    lab.samples(0)
+    expected = +lab.stood_for
+    eventually(lambda: lab.judges.sfacctd().total() >= expected.total(), "sfacctd has it all")
+    lab.judges.stop()
+    assert lab.judges.sfacctd() == expected
+    assert lab.judges.sfcapd() == expected
