@@ -31,6 +31,7 @@ NETCONF_FEATURES = (
 """The optional capabilities that work; each is also a feature of ietf-netconf."""
 
 OWN_MODULES = (
+    "flow-export-cli",
     "flow-export-types",
     "flow-export",
     "flow-export-simulation",
@@ -44,7 +45,9 @@ OWN_MODULES = (
 the others. Those of subscriptions come before those of interfaces, to which they refer.
 """
 
-_STANDARD_MODULES: tuple[tuple[str, tuple[str, ...]], ...] = (
+_Loads = tuple[tuple[str, tuple[str, ...]], ...]
+
+_STANDARD_MODULES: _Loads = (
     ("ietf-interfaces", ()),
     ("iana-if-type", ()),
     ("ietf-netconf", NETCONF_FEATURES),
@@ -102,7 +105,11 @@ def module_folders() -> tuple[Path, ...]:
 
 def find_module(name: str) -> Path | None:
     """Find the file of a YANG module."""
-    files = (folder / f"{name}.yang" for folder in module_folders())
+    return _find(name, module_folders())
+
+
+def _find(name: str, folders: Iterable[Path]) -> Path | None:
+    files = (folder / f"{name}.yang" for folder in folders)
     return next((file for file in files if file.is_file()), None)
 
 
@@ -115,17 +122,25 @@ class SchemaContext:
 
     Args:
         extra: texts of further YANG modules to implement, such as a test's.
+        modules: names and features of other modules than the daemon's, in the order of loading.
+        folders: where the files of the modules are, when they are not those of this installation.
     """
 
-    def __init__(self, extra: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        extra: Iterable[str] = (),
+        *,
+        modules: _Loads | None = None,
+        folders: tuple[Path, ...] | None = None,
+    ) -> None:
         library.configure_errors()
-        self.context = libyang.Context(":".join(map(str, module_folders())))
+        self._folders = module_folders() if folders is None else folders
+        self.context = libyang.Context(":".join(map(str, self._folders)))
         self._nodes: dict[int, SchemaNode] = {}
-        for name, features in _STANDARD_MODULES:
+        own = tuple((name, ()) for name in OWN_MODULES)
+        for name, features in _STANDARD_MODULES + own if modules is None else modules:
             load = self._load_respelled if name in _RESPELLED else self._load
             load(name, features)
-        for name in OWN_MODULES:
-            self._load(name, ())
         for text in extra:
             self.context.parse_module_str(text)
 
@@ -135,7 +150,7 @@ class SchemaContext:
         Our deviations replace the config statement of some containers, and libyang replaces only
         what is there; RFC 7950 (section 7.21.1) makes ``config true`` the meaning of its absence.
         """
-        path = find_module(name)
+        path = _find(name, self._folders)
         if path is None:
             raise FileNotFoundError(f"YANG module {name} (it comes with pyang)")
         text = path.read_text(encoding="utf-8")
@@ -240,7 +255,11 @@ class SchemaContext:
     @cached_property
     def content_id(self) -> str:
         """A text that changes when the modules do (RFC 8525, section 3)."""
-        return hashlib.sha256(repr(self.modules).encode()).hexdigest()[:16]
+        digest = hashlib.sha256(repr(self.modules).encode())
+        for module in self.modules:  # a text may change before its revision does
+            file = _find(module.name, self._folders)
+            digest.update(file.read_bytes() if file else b"")
+        return digest.hexdigest()[:16]
 
     def module_text(self, name: str, revision: str = "") -> str | None:
         """Give a module as YANG, or None when the context has no such module (get-schema)."""

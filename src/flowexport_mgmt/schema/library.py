@@ -27,6 +27,11 @@ _CDEF = """
     int lyd_insert_sibling(void *sibling, void *node, void **first);
     int lyd_change_term(void *term, const char *value);
     int lydict_remove(void *context, const char *value);
+    struct identity {
+        const char *name; const char *description; const char *reference; void *module;
+        struct identity **derived;
+    };
+    struct range { struct { uint64_t least; uint64_t greatest; } *parts; };
 """
 _extra = FFI()
 _extra.cdef(_CDEF)
@@ -132,6 +137,31 @@ def notification_names(module: Pointer) -> Iterator[str]:
         if node.nodetype == lib.LYS_NOTIF:
             yield text(node.name)
         node = lib.lys_getnext(node, NULL, module.compiled, 0)
+
+
+def derived_identities(identity: Pointer) -> Iterator[tuple[Pointer, str, str]]:
+    """Give the identities derived from another: module, name, description."""
+    address = int(ffi.cast(_ADDRESS, identity))
+    for found in _derived(_extra.cast("struct identity *", address)):
+        module = ffi.cast("struct lys_module *", int(_extra.cast(_EXTRA_ADDRESS, found.module)))
+        name, words = (_extra.string(c).decode() if c else "" for c in (found.name, found.description))
+        yield module, name, words
+
+
+def _derived(identity: Pointer) -> Iterator[Pointer]:
+    if not identity.derived:
+        return
+    count = _extra.cast("uint64_t *", identity.derived)[-1]
+    for position in range(count):
+        yield identity.derived[position]
+        yield from _derived(identity.derived[position])
+
+
+def range_parts(limits: Pointer) -> Iterator[tuple[int, int]]:
+    """Give the ends of each part of a range or of lengths, as unsigned numbers."""
+    parts = _extra.cast("struct range *", int(ffi.cast(_ADDRESS, limits))).parts
+    for position in range(_extra.cast("uint64_t *", parts)[-1]):
+        yield int(parts[position].least), int(parts[position].greatest)
 
 
 def siblings(first: Pointer) -> Iterator[Pointer]:
