@@ -30,12 +30,12 @@ def test_source_address_dscp_and_ipv6(pair: Link, exporter: Daemon, folder: Path
 
 
 def test_an_address_that_is_not_ours_refuses_the_commit(exporter: Daemon) -> None:
-    before = exporter.show("show configuration")
+    before = exporter.show("show configuration | json")
     with pytest.raises(RPCError) as caught:
         exporter.commit(collector("lost", "sflow", 6343, source_address="198.51.100.1"))
     assert "198.51.100.1" in caught.value.message
     assert caught.value.path.endswith("[fe:name='lost']/fe:source-address")
-    assert exporter.show("show configuration") == before
+    assert exporter.show("show configuration | json") == before
 
 
 def test_an_address_that_vanished_while_the_daemon_was_down(pair: Link, exporter: Daemon) -> None:

@@ -16,10 +16,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from pyang import context, plugin, repository
 
-from flowexport_mgmt.cli.commands import COMMANDS, Configuration, Operation
+from flowexport_mgmt.cli.commands.command import Command
+from flowexport_mgmt.cli.commands.listing import Listing
+from flowexport_mgmt.cli.commands.table import BOTH, CONFIGURE, OPERATIONAL
+from flowexport_mgmt.cli.pipes.pipes import PIPES, Pipe
 from flowexport_mgmt.errors import DecodeError
 from flowexport_mgmt.wire.decoder import Decoder
 
@@ -225,26 +227,48 @@ def _flow(text: str) -> str:
 
 
 def render_commands() -> str:
-    """Render the commands of ``flowexport``."""
+    """Render the commands of ``flowexport`` and its pipes."""
     lines = [NOTE.format(source="the command table"), "# Commands of flowexport", ""]
-    lines += ["Given with `-c` (repeatable), in a file with `-f`, or one a line on standard input."]
-    lines += ["Every answer is JSON. A name with spaces stands in double quotes.", ""]
-    for command in COMMANDS:
-        lines += [f"## `{command.usage}`", "", f"Shows {command.help}.", ""]
-        if isinstance(command.action, Configuration):
-            continue
-        if isinstance(command.action, Operation):
-            names = ", ".join(
-                f"`{field.encode_name}`" for field in msgspec.structs.fields(command.action.struct)
-            )
-            lines += [f"Each {command.action.entry} is an object of what is known of: {names}.", ""]
-            continue
-        names = ", ".join(f"`{field.name}`" for field in command.action.fields)
-        lines += [f"Each {command.action.noun} is an object of: {names}.", ""]
-    lines += ["## Exit codes", "", "| code | meaning |", "|---|---|"]
+    lines += [
+        "Given with `-c` (repeatable), in a file with `-f`, or one a line on standard input.",
+        "State is answered as JSON, configuration as brace text. Quotes hold words together.",
+    ]
+    groups = (("Operational mode", OPERATIONAL), ("Configure mode", CONFIGURE), ("Both", BOTH))
+    for title, commands in groups:
+        lines += ["", f"## {title}"]
+        for command in commands:
+            lines += _command_section(command)
+    lines += ["", "## Pipes", "", "| pipe | what |", "|---|---|"]
+    lines += [f"| `{_pipe_usage(pipe)}` | {pipe.help}{_pipe_limit(pipe)} |" for pipe in PIPES]
+    lines += ["", "## Exit codes", "", "| code | meaning |", "|---|---|"]
     lines += ["| 0 | done |", "| 1 | wrong usage, or a name that does not exist |"]
     lines += ["| 2 | refused by the daemon |", "| 3 | the daemon is not reached |"]
+    lines += ["| 4 | `doctor` found an error |"]
     return "\n".join(lines) + "\n"
+
+
+def _command_section(command: Command) -> list[str]:
+    lines = ["", f"### `{command.usage}`", "", f"{command.help[0].upper()}{command.help[1:]}."]
+    if command.arguments:
+        lines += ["", "| argument | what |", "|---|---|"]
+        lines += [
+            f"| `{argument.usage.strip('[]').replace('|', chr(92) + '|')}` | {argument.help} |"
+            for argument in command.arguments
+        ]
+    if isinstance(command.run, Listing):
+        names = ", ".join(f"`{field.name}`" for field in command.run.fields)
+        lines += ["", f"Each {command.run.noun} is an object of: {names}."]
+    return lines
+
+
+def _pipe_usage(pipe: Pipe) -> str:
+    value = pipe.value.replace("|", "\\|")
+    return f"{pipe.name} [{value}]" if pipe.optional else f"{pipe.name} {value}".strip()
+
+
+def _pipe_limit(pipe: Pipe) -> str:
+    limits = {"configuration": "configurations", "monitor": "`monitor`", "as": "routes of BGP"}
+    return f" (with {limits[pipe.only]})" if pipe.only else ""
 
 
 def render_faults() -> str:

@@ -88,7 +88,7 @@ def test_the_other_commands(daemon: Daemon, collector: Collector) -> None:
 
 def test_show_configuration(daemon: Daemon, collector: Collector) -> None:
     daemon.commit(collector.xml("a", "ipfix", dscp=10))
-    assert shown(daemon, "show configuration") == {
+    assert shown(daemon, "show configuration | json") == {
         "flow-export:flow-export": {
             "collector": [
                 {

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from tools import generate_docs
 
-from flowexport_mgmt.cli.commands import COMMANDS
+from flowexport_mgmt.cli.commands.table import COMMANDS
+from flowexport_mgmt.cli.pipes.pipes import PIPES
 
 
 def _leaves(node: Any) -> Iterator[Any]:
@@ -39,7 +40,8 @@ def test_every_leaf_has_a_row() -> None:
 
 def test_every_command_has_a_section() -> None:
     page = generate_docs.render()["flowexport.md"]
-    assert all(f"## `{command.usage}`" in page for command in COMMANDS)
+    assert all(f"### `{command.usage}`" in page for command in COMMANDS)
+    assert all(f"| `{pipe.name}" in page for pipe in PIPES)
 
 
 def test_ranges_defaults_and_conditions_are_shown() -> None:

@@ -1,42 +1,25 @@
-"""``flowexport``: arguments, where the lines come from, exit codes."""
+"""``flowexport``: arguments, where the lines come from, exit codes.
+
+What people need (a line editor, completion) and what only remote hosts need is loaded only for
+them, so that a command in a script starts quickly.
+"""
 
 from __future__ import annotations
 
 import argparse
-import enum
 import importlib.metadata
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
-import msgspec
-
-from flowexport_mgmt.cli.client import Client, NotReachedError, default_socket
-from flowexport_mgmt.cli.commands import COMMANDS, Invocation, Operation, UsageError, parse
-from flowexport_mgmt.cli.render import carry_out
-from flowexport_mgmt.cli.values import Value, pick
-from flowexport_mgmt.errors import ManagementError
-
-
-class Exit(enum.IntEnum):
-    """How the program ends."""
-
-    OK = 0
-    USAGE = 1
-    REFUSED = 2
-    NOT_REACHED = 3
-    UNWELL = 4
-    INTERRUPTED = 130
-
-
-_EXITS: Final[Mapping[type[Exception], Exit]] = {
-    UsageError: Exit.USAGE,
-    ManagementError: Exit.REFUSED,
-    NotReachedError: Exit.NOT_REACHED,
-}
+from flowexport_mgmt.cli.commands.table import BOTH, CONFIGURE, OPERATIONAL
+from flowexport_mgmt.cli.grammar.words import UsageError
+from flowexport_mgmt.cli.interpreter import FAILURES, Exit, execute, exit_of, is_empty, words_of
+from flowexport_mgmt.cli.operator import Operator
+from flowexport_mgmt.cli.session.session import Session
+from flowexport_mgmt.cli.session.unix import UnixSession, default_socket
 
 
 class _Arguments(argparse.ArgumentParser):
@@ -46,89 +29,109 @@ class _Arguments(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command lines of -c, of a file or of standard input; return the exit code."""
-    parser = _parser()
+    """Run the lines of -c, of a file or of standard input, or talk; return the exit code."""
+    parser = make_parser()
     options = parser.parse_args(arguments)
-    if options.command is None and options.file is None and sys.stdin.isatty():
-        parser.print_help(sys.stderr)
-        return Exit.USAGE
+    talk = options.command is None and options.file is None and sys.stdin.isatty()
+    if options.host is None and (options.port or options.user or options.identity):
+        parser.error("--port, --user and --identity are for --host")
+    operator = Operator(_connector(options, may_ask=talk))
     try:
-        return _run(_lines(options.command, options.file), options.socket or default_socket())
-    except (UsageError, ManagementError, NotReachedError) as error:
-        sys.stderr.write(f"{_words(error)}\n")
-        return _EXITS[type(error)]
+        if talk:
+            parser.print_help(sys.stderr)
+            return Exit.USAGE
+        return run_lines(_lines(options.command, options.file), operator)
+    except FAILURES as error:
+        sys.stderr.write(f"{words_of(error)}\n")
+        return exit_of(error)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # our reader has seen enough
         return Exit.OK
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
+    finally:
+        operator.close()
 
 
-def _words(error: Exception) -> str:
-    """Say what went wrong; every fault of a refusal on a line of its own."""
-    return "\n".join(map(str, error.faults if isinstance(error, ManagementError) else (error,)))
-
-
-def _run(lines: Iterable[str], socket: Path) -> int:
-    """Carry out the lines in order over one session, opened when the first is known to be good."""
-    with ExitStack() as stack:
-        client, end = None, Exit.OK
-        for line in lines:
-            invocation = parse(line)
-            if client is None:
-                client = stack.enter_context(Client(socket))
-            answer = carry_out(invocation, client)
-            text = msgspec.json.format(msgspec.json.encode(answer), indent=2).decode()
-            sys.stdout.write(text + "\n")
-            sys.stdout.flush()
-            if _is_bad(invocation, answer):
-                end = Exit.UNWELL
+def run_lines(lines: Iterable[str], operator: Operator) -> int:
+    """Carry out the lines in order over one session; the first failure ends the run."""
+    end = int(Exit.OK)
+    operator.terminal.write = sys.stdout.write
+    operator.terminal.flush = sys.stdout.flush
+    for line in lines:
+        if is_empty(line):
+            continue
+        end = execute(operator, line) or end
+        if operator.ended:
+            break
     return end
 
 
-def _is_bad(invocation: Invocation, answer: Value) -> bool:
-    """Tell whether an entry of the answer has the value that stands for failure."""
-    action = invocation.command.action
-    if not isinstance(action, Operation) or action.failure is None:
-        return False
-    name, value = action.failure
-    return isinstance(answer, list) and any(pick(entry, name) == value for entry in answer)
+def _connector(options: argparse.Namespace, *, may_ask: bool) -> Callable[[], Session]:
+    """Say how sessions are opened."""
+    if options.host is None:
+        path = options.socket or default_socket()
+        return lambda: UnixSession(path)
+
+    def connect() -> Session:
+        from flowexport_mgmt.cli.session.ssh import Remote, SshSession  # noqa: PLC0415
+
+        remote = Remote(
+            host=options.host,
+            port=options.port or 830,
+            user=options.user,
+            identity=options.identity,
+        )
+        return SshSession(remote, ask_password=may_ask)
+
+    return connect
 
 
 def _lines(commands: Sequence[str] | None, file: str | None) -> Iterator[str]:
     if commands is not None:
         yield from commands
-        return
-    if file is None or file == "-":
-        source: Iterable[str] = sys.stdin
+    elif file is None or file == "-":
+        yield from sys.stdin
     else:
         try:
-            source = Path(file).read_text(encoding="utf-8").splitlines()
+            yield from Path(file).read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{file}: {getattr(error, 'strerror', None) or error}") from error
-    for line in source:
-        if line.strip() and not line.lstrip().startswith("#"):
-            yield line
 
 
-def _parser() -> argparse.ArgumentParser:
-    width = max(len(command.usage) for command in COMMANDS)
-    listed = "\n".join(f"  {command.usage:{width}}  {command.help}" for command in COMMANDS)
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command line."""
     parser = _Arguments(
         prog="flowexport",
-        description="Ask a running flowexportd. Answers are JSON.",
-        epilog=f"commands:\n{listed}\n\nexit codes: 0 done, 1 wrong usage or unknown name, "
-        "2 refused by the daemon, 3 daemon not reached, 4 doctor found an error",
+        description="Manage a running flowexportd: without -c and -f interactively.",
+        epilog=_epilog(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     source = parser.add_mutually_exclusive_group()
     source.add_argument("-c", dest="command", action="append", help="a command; may be repeated")
     source.add_argument("-f", dest="file", help="a file of commands, one a line (-: stdin)")
-    parser.add_argument("--socket", type=Path, help="the daemon's Unix socket")
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument("--socket", type=Path, help="the daemon's Unix socket")
+    place.add_argument("--host", help="a daemon elsewhere, by NETCONF over SSH")
+    parser.add_argument("--port", type=int, help="its port (830)")
+    parser.add_argument("--user", help="who logs in there (you)")
+    parser.add_argument("--identity", help="the file of a private key")
     version = importlib.metadata.version("flowexport-mgmt")
     parser.add_argument("--version", action="version", version=f"%(prog)s {version}")
     return parser
+
+
+_CODES: Final = (
+    "exit codes: 0 done, 1 wrong usage or unknown name, 2 refused by the daemon, "
+    "3 daemon not reached, 4 doctor found an error"
+)
+
+
+def _epilog() -> str:
+    known = (*OPERATIONAL, *CONFIGURE, *BOTH)
+    listed = "\n".join(f"  {command.usage}\n      {command.help}" for command in known)
+    return f"commands:\n{listed}\n\n{_CODES}"
 
 
 if __name__ == "__main__":

@@ -1,22 +1,24 @@
-"""XML data trees to plain JSON values, typed by the generated structs.
+"""XML data trees to plain JSON values, typed by the grammar.
 
-What NETCONF carries is text; the structs know which leaf is a number, a truth value or a list.
+What NETCONF carries is text; the grammar knows which leaf is a number, a truth value or a list.
 Only nodes that are in the reply come out: a default that nobody set is not invented here.
 """
 
 from __future__ import annotations
 
-import functools
-import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, TypeAlias, Union, get_args, get_origin
+from typing import Final, TypeAlias
 
-import msgspec
 from lxml import etree
 
-Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value]"
-Struct: TypeAlias = type[msgspec.Struct]
+from flowexport_mgmt.schema.grammar import Node, Type
+
+Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value] | None"
+Object: TypeAlias = "dict[str, Value]"
+
+MASK: Final = "********"
+"""What is shown in place of a secret."""
 
 
 def local_name(element: etree._Element) -> str:
@@ -24,28 +26,85 @@ def local_name(element: etree._Element) -> str:
     return etree.QName(element).localname
 
 
-def typed(element: etree._Element, *structs: Struct) -> dict[str, Value]:
+def children(element: etree._Element) -> Iterable[etree._Element]:
+    """Give the elements below one, without comments."""
+    return element.iterchildren(etree.Element)
+
+
+def by_tag(nodes: Iterable[Node]) -> Mapping[str, Node]:
+    """Give nodes by their XML names."""
+    return {node.tag: node for node in nodes}
+
+
+def below(node: Node | None) -> Mapping[str, Node]:
+    """Give the children of a node by their XML names; remembered."""
+    if node is None:
+        return {}
+    known = node.__dict__.get("_by_tag")
+    if known is None:
+        known = node.__dict__["_by_tag"] = by_tag(node.children)
+    return known
+
+
+def typed(element: etree._Element, node: Node | None, *, masked: bool = True) -> Object:
     """Render a container or list entry as an object with YANG's own names.
 
-    ``structs`` are the types of the node, such as that of its configuration and that of its state.
-    A node that none of them knows keeps its text, so that an older client shows a newer model.
+    A node that the grammar does not know keeps its text. A compressed container gives its children
+    to the one around it.
     """
-    known = _fields(structs)
-    result: dict[str, Value] = {}
-    for child in element.iterchildren(etree.Element):
-        name = local_name(child)
-        field = known.get(name, _UNKNOWN)
-        value = _value(child, field)
-        if field.many:
-            entries = result.setdefault(name, [])
-            assert isinstance(entries, list)  # noqa: S101 - made here, for the type checker
-            entries.append(value)
-        else:
-            result[name] = value
+    known = below(node)
+    result: Object = {}
+    for child in children(element):
+        _add(result, child, known.get(str(child.tag)), masked=masked)
     return result
 
 
-def pick(value: Value | None, path: str) -> Value | None:
+def _add(result: Object, child: etree._Element, node: Node | None, *, masked: bool) -> None:
+    name = local_name(child)
+    if node is not None and node.hints.compress and node.kind == "container":
+        result.update(typed(child, node, masked=masked))
+        return
+    value = _value(child, node, masked=masked)
+    if node is None or node.kind not in ("list", "leaf-list"):
+        result[name] = value
+        return
+    entries = result.setdefault(name, [])
+    if isinstance(entries, list):
+        entries.append(value)
+
+
+def _value(element: etree._Element, node: Node | None, *, masked: bool) -> Value:
+    if node is None or not node.is_term or node.type is None:
+        if len(element) or (node is not None and node.is_parent):
+            return typed(element, node, masked=masked)
+        return element.text or ""
+    if node.hints.secret and masked:
+        return MASK
+    return leaf_value(element, node.type)
+
+
+def leaf_value(element: etree._Element, kind: Type) -> Value:
+    """Read a leaf: numbers and truth values as such, identities without a prefix."""
+    text = element.text or ""
+    for member in kind.leaves:
+        value = _converted(text, member.base)
+        if value is not None:
+            return value
+    return text
+
+
+def _converted(text: str, base: str) -> Value:
+    """Read a text as a value of a built-in type; None where it is no such value."""
+    if base.startswith(("int", "uint")):
+        return int(text) if text.lstrip("-").isdecimal() else None
+    if base == "boolean":
+        return {"true": True, "false": False}.get(text)
+    if base == "identityref":
+        return text.rpartition(":")[2]
+    return text
+
+
+def pick(value: Value, path: str) -> Value:
     """Follow a path such as ``statistics/sequence`` into an object; None where it ends early."""
     for name in path.split("/"):
         if not isinstance(value, dict):
@@ -57,59 +116,3 @@ def pick(value: Value | None, path: str) -> Value | None:
 def unix_seconds(value: Value) -> int:
     """Turn a yang:date-and-time into whole seconds since 1970."""
     return int(datetime.fromisoformat(str(value)).timestamp())
-
-
-def identity(value: Value) -> str:
-    """Take the prefix off an identity's name."""
-    return str(value).rpartition(":")[2]
-
-
-class _Field:
-    """What the structs say about one child node."""
-
-    def __init__(self, structs: tuple[Struct, ...] = (), leaf: Any = str, *, many: bool = False):
-        self.structs = structs
-        self.leaf = leaf
-        self.many = many
-
-
-_UNKNOWN = _Field()
-
-
-def _value(element: etree._Element, field: _Field) -> Value:
-    if field.structs or len(element):
-        return typed(element, *field.structs)
-    text = element.text or ""
-    value: Value = msgspec.to_builtins(msgspec.convert(text, field.leaf, strict=False))
-    return value
-
-
-@functools.cache
-def _fields(structs: tuple[Struct, ...]) -> dict[str, _Field]:
-    found: dict[str, _Field] = {}
-    for struct in structs:
-        for field in msgspec.structs.fields(struct):
-            new = _field(field.type)
-            old = found.get(field.encode_name, _UNKNOWN)
-            if new.structs and old.structs:
-                new.structs = old.structs + new.structs
-            found[field.encode_name] = new
-    return found
-
-
-def _field(annotation: Any) -> _Field:
-    """Read a field's type: ``T``, ``T | None`` or ``tuple[T, ...]``."""
-    inner = next(_alternatives(annotation))
-    many = get_origin(inner) is tuple
-    if many:
-        inner = get_args(inner)[0]
-    if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
-        return _Field((inner,), many=many)
-    return _Field((), inner, many=many)
-
-
-def _alternatives(annotation: Any) -> Iterator[Any]:
-    if get_origin(annotation) in (Union, types.UnionType):
-        yield from (a for a in get_args(annotation) if a is not types.NoneType)
-    else:
-        yield annotation

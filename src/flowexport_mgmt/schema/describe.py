@@ -132,7 +132,7 @@ def _ordered(children: tuple[Node, ...]) -> tuple[Node, ...]:
 def _units(node: SchemaNode | None) -> str:
     if node is None or not node.is_term:
         return ""
-    return text(node._typed.units)  # noqa: SLF001 - one room
+    return text(node._typed.units)
 
 
 def _conditions(pointer: Pointer) -> Iterator[str]:
@@ -142,22 +142,25 @@ def _conditions(pointer: Pointer) -> Iterator[str]:
 
 def _hints(pointer: Pointer, node: SchemaNode | None) -> Hints:
     """Read the extensions of a node; a leaf that nobody may read by default is a secret."""
-    given = {}
-    denied = False
-    for extension in items(pointer.exts):
-        definition = getattr(extension, "def")
-        module, name = text(definition.module.name), text(definition.name)
-        denied = denied or (module, name) == _DENIED
-        if module == _HINTS:
-            given[name] = text(extension.argument)
+    said = dict(_extensions(pointer))
+    given = {name: argument for (module, name), argument in said.items() if module == _HINTS}
+    above = dict(_extensions(pointer.parent)) if pointer.parent else {}
+    denied = _DENIED in said and _DENIED not in above  # libyang hands it down to what is below
     term = node is not None and node.is_term
     return Hints(
         hide="hide" in given,
         alias=given.get("alias", ""),
         order=int(given.get("order", 0)),
         compress="compress" in given,
-        secret="secret" in given or term and (denied or _is_hash(node)),
+        secret="secret" in given or (term and (denied or _is_hash(node))),
     )
+
+
+def _extensions(pointer: Pointer) -> Iterator[tuple[tuple[str, str], str]]:
+    """Give the extensions of a node by module and name, with their arguments."""
+    for extension in items(pointer.exts):
+        definition = getattr(extension, "def")
+        yield (text(definition.module.name), text(definition.name)), text(extension.argument)
 
 
 def _is_hash(node: SchemaNode | None) -> bool:

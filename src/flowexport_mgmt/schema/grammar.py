@@ -1,7 +1,7 @@
 """A schema as plain values: what a command line needs to know of every node.
 
-Made from a context by :mod:`flowexport_mgmt.schema.describe`, and small enough to be kept in a file,
-so that a program which has it needs no libyang.
+Made from a context by :mod:`flowexport_mgmt.schema.describe`, and small enough to be kept in a
+file, so that a program which has it needs no libyang.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ class Type(msgspec.Struct, frozen=True, array_like=True):
 
     ``base`` is YANG's built-in type; ``name`` what the module calls it; ``limits`` the range or the
     lengths in words; ``values`` names and descriptions of enumerations, bits and identities, the
-    latter as ``module:name``; ``target`` the schema path of a leafref; ``members`` those of a union.
+    latter as ``module:name``; ``target`` the schema path of a leafref; ``members`` the types of a
+    union.
     """
 
     base: str
@@ -53,7 +54,7 @@ class Hints(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
 
 
 class Node(msgspec.Struct, frozen=True, array_like=True, dict=True):
-    """A node of the schema; ``kind`` is the YANG keyword, such as ``leaf-list``, ``rpc``, ``input``."""
+    """A node of the schema; ``kind`` is the YANG keyword, such as ``leaf-list`` or ``rpc``."""
 
     kind: str
     name: str

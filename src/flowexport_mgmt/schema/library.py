@@ -144,8 +144,12 @@ def derived_identities(identity: Pointer) -> Iterator[tuple[Pointer, str, str]]:
     address = int(ffi.cast(_ADDRESS, identity))
     for found in _derived(_extra.cast("struct identity *", address)):
         module = ffi.cast("struct lys_module *", int(_extra.cast(_EXTRA_ADDRESS, found.module)))
-        name, words = (_extra.string(c).decode() if c else "" for c in (found.name, found.description))
-        yield module, name, words
+        yield module, _extra_text(found.name), _extra_text(found.description)
+
+
+def _extra_text(value: Pointer) -> str:
+    found = _extra.string(value) if value else b""
+    return found.decode() if isinstance(found, bytes) else found
 
 
 def _derived(identity: Pointer) -> Iterator[Pointer]:
@@ -159,7 +163,8 @@ def _derived(identity: Pointer) -> Iterator[Pointer]:
 
 def range_parts(limits: Pointer) -> Iterator[tuple[int, int]]:
     """Give the ends of each part of a range or of lengths, as unsigned numbers."""
-    parts = _extra.cast("struct range *", int(ffi.cast(_ADDRESS, limits))).parts
+    known: Any = _extra.cast("struct range *", int(ffi.cast(_ADDRESS, limits)))
+    parts = known.parts
     for position in range(_extra.cast("uint64_t *", parts)[-1]):
         yield int(parts[position].least), int(parts[position].greatest)
 

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from flowexport_mgmt.wire.netconf import Decoder, Framing, encode
 
+CONTENT_ID = "0123456789abcdef"
 HELLO = (
     b'<hello xmlns="urn:ietf:params:xml:ns:netconf:base:1.0"><capabilities><capability>'
-    b"urn:ietf:params:netconf:base:1.1</capability></capabilities>"
-    b"<session-id>4</session-id></hello>"
+    b"urn:ietf:params:netconf:base:1.1</capability><capability>"
+    b"urn:ietf:params:netconf:capability:yang-library:1.1?revision=2019-01-04&amp;content-id="
+    b"0123456789abcdef</capability></capabilities><session-id>4</session-id></hello>"
 )
 REPLY = '<rpc-reply xmlns="urn:ietf:params:xml:ns:netconf:base:1.0" message-id="1">{}</rpc-reply>'
 

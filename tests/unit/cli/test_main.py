@@ -121,7 +121,8 @@ def test_show_configuration(start_peer: StartPeer, run: _Run) -> None:
         )
     )
     code, out, _ = run("-c", "show configuration")
-    assert code == 0
+    assert (code, out) == (0, "flow-export;\nserver {\n    http {\n        port 9180;\n    }\n}\n")
+    code, out, _ = run("-c", "show configuration | json")
     assert json.loads(out) == {
         "flow-export-server:server": {"http": {"port": 9180}},
         "flow-export:flow-export": {},

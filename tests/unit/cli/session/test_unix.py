@@ -11,7 +11,8 @@ from lxml import etree
 from tests.unit.cli.conftest import StartPeer
 from tests.unit.cli.peer import HELLO, data, reply
 
-from flowexport_mgmt.cli.client import Client, NotReachedError, default_socket
+from flowexport_mgmt.cli.session.replies import NotReachedError
+from flowexport_mgmt.cli.session.unix import UnixSession, default_socket
 from flowexport_mgmt.errors import ErrorTag, ManagementError
 
 FAULTS = """<rpc-error><error-type>protocol</error-type><error-tag>access-denied</error-tag>
@@ -23,8 +24,10 @@ FAULTS = """<rpc-error><error-type>protocol</error-type><error-tag>access-denied
 
 def test_get_asks_with_a_subtree_filter(start_peer: StartPeer, socket_path: Path) -> None:
     peer = start_peer(lambda _: data('<a xmlns="urn:a"><b>1</b></a>'))
-    with Client(socket_path) as client:
-        found = client.get("urn:a", ("a", "b"))
+    with UnixSession(socket_path) as client:
+        asked_for = etree.Element("{urn:a}a")
+        etree.SubElement(asked_for, "{urn:a}b")
+        found = client.get([asked_for])
     assert found.findtext("{urn:a}a/{urn:a}b") == "1"
     rpc = etree.fromstring(peer.requests[0])
     base = "{urn:ietf:params:xml:ns:netconf:base:1.0}"
@@ -36,7 +39,7 @@ def test_get_asks_with_a_subtree_filter(start_peer: StartPeer, socket_path: Path
 
 def test_two_requests_in_one_session(start_peer: StartPeer, socket_path: Path) -> None:
     peer = start_peer(lambda _: data(""))
-    with Client(socket_path) as client:
+    with UnixSession(socket_path) as client:
         client.get_config("running")
         client.get_config("candidate")
     ids = [etree.fromstring(request).get("message-id") for request in peer.requests]
@@ -45,13 +48,13 @@ def test_two_requests_in_one_session(start_peer: StartPeer, socket_path: Path) -
 
 def test_a_large_reply_in_many_reads(start_peer: StartPeer, socket_path: Path) -> None:
     start_peer(lambda _: data("<x>" + "y" * 3_000_000 + "</x>"))
-    with Client(socket_path) as client:
+    with UnixSession(socket_path) as client:
         assert len(client.get_config("running")[0].text or "") == 3_000_000
 
 
 def test_every_rpc_error_is_reported(start_peer: StartPeer, socket_path: Path) -> None:
     start_peer(lambda _: reply(FAULTS))
-    with Client(socket_path) as client, pytest.raises(ManagementError) as caught:
+    with UnixSession(socket_path) as client, pytest.raises(ManagementError) as caught:
         client.get_config("running")
     assert [fault.tag for fault in caught.value.faults] == [
         ErrorTag.ACCESS_DENIED,
@@ -73,14 +76,14 @@ def test_a_broken_reply(
     start_peer: StartPeer, socket_path: Path, answer: bytes, words: str
 ) -> None:
     start_peer(lambda _: answer)
-    with Client(socket_path) as client, pytest.raises(NotReachedError, match=words):
+    with UnixSession(socket_path) as client, pytest.raises(NotReachedError, match=words):
         client.get_config("running")
 
 
 def test_a_server_of_another_version(start_peer: StartPeer, socket_path: Path) -> None:
     start_peer(lambda _: b"", HELLO.replace(b"base:1.1", b"base:1.0"))
     with pytest.raises(NotReachedError, match=r"does not speak NETCONF 1\.1"):
-        Client(socket_path).__enter__()
+        UnixSession(socket_path)
 
 
 def test_a_silent_server_is_given_up(socket_path: Path) -> None:
@@ -88,7 +91,7 @@ def test_a_silent_server_is_given_up(socket_path: Path) -> None:
         listener.bind(str(socket_path))
         listener.listen()
         with pytest.raises(NotReachedError, match="no answer in time"):
-            Client(socket_path, timeout=0.05).__enter__()
+            UnixSession(socket_path, timeout=0.05)
 
 
 def test_a_server_that_drips_is_given_up(socket_path: Path) -> None:
@@ -110,19 +113,19 @@ def test_a_server_that_drips_is_given_up(socket_path: Path) -> None:
         thread = threading.Thread(target=drip, args=(listener,))
         thread.start()
         with pytest.raises(NotReachedError, match="no answer in time"):
-            Client(socket_path, timeout=0.2).__enter__()
+            UnixSession(socket_path, timeout=0.2)
         given_up.set()
         thread.join(5)
 
 
 def test_nobody_there(tmp_path: Path) -> None:
     with pytest.raises(NotReachedError, match=r"not reached at .*: No such file"):
-        Client(tmp_path / "none").__enter__()
+        UnixSession(tmp_path / "none")
 
 
 def test_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
     with pytest.raises(NotReachedError, match="path too long"):
-        Client(tmp_path / ("x" * 200)).__enter__()
+        UnixSession(tmp_path / ("x" * 200))
 
 
 def test_the_daemon_of_this_user_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

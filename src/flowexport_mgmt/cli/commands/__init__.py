@@ -1,0 +1,1 @@
+"""The commands: declared as data, read along the grammar, carried out over a session."""

@@ -1,0 +1,1 @@
+"""Configurations as documents: built from lines and files, rendered as text, compared."""

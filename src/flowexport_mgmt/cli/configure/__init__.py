@@ -1,0 +1,1 @@
+"""Configure mode: the candidate is edited, compared and committed."""

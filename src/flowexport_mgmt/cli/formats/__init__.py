@@ -1,0 +1,1 @@
+"""Answers as text: JSON, YAML, tables, CSV, indented text."""

@@ -1,0 +1,1 @@
+"""What may follow a command after a pipe."""

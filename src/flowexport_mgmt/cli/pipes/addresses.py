@@ -1,0 +1,102 @@
+"""Names of the addresses in an answer, asked of the resolver with a bound on the wait."""
+
+from __future__ import annotations
+
+import ipaddress
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from flowexport_mgmt.cli.values import Value
+
+_WORKERS: Final = 16
+_PATIENCE: Final = 5.0
+_MOST: Final = 4096
+
+Look = Callable[[str], str]
+
+
+def addresses_in(value: Value) -> Iterator[str]:
+    """Give every text in a value that is an IP address."""
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from addresses_in(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from addresses_in(inner)
+    elif isinstance(value, str) and _is_address(value):
+        yield value
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def annotated(value: Value, known: Mapping[str, Value], suffix: str) -> Value:
+    """Put beside each member that is an address what is known of it, as ``member-suffix``."""
+    if isinstance(value, list):
+        return [annotated(inner, known, suffix) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    result: dict[str, Value] = {}
+    for name, inner in value.items():
+        result[name] = annotated(inner, known, suffix)
+        if isinstance(inner, str) and inner in known:
+            result[f"{name}-{suffix}"] = known[inner]
+    return result
+
+
+def names_of(
+    addresses: Iterator[str], look: Look | None = None, patience: float = _PATIENCE
+) -> dict[str, Value]:
+    """Ask for the names of addresses, many at a time; those that are late are left out."""
+    look = look or _reverse
+    wanted: queue.SimpleQueue[str] = queue.SimpleQueue()
+    found: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
+    count = 0
+    for address in list(dict.fromkeys(addresses))[:_MOST]:
+        wanted.put(address)
+        count += 1
+    for _ in range(min(_WORKERS, count)):
+        threading.Thread(target=_work, args=(wanted, found, look), daemon=True).start()
+    return _collect(found, count, time.monotonic() + patience)
+
+
+def _work(
+    wanted: queue.SimpleQueue[str], found: queue.SimpleQueue[tuple[str, str]], look: Look
+) -> None:
+    while True:
+        try:
+            address = wanted.get_nowait()
+        except queue.Empty:
+            return
+        found.put((address, look(address)))
+
+
+def _collect(
+    found: queue.SimpleQueue[tuple[str, str]], count: int, deadline: float
+) -> dict[str, Value]:
+    names: dict[str, Value] = {}
+    for _ in range(count):
+        try:
+            address, name = found.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            break
+        if name:
+            names[address] = name
+    return names
+
+
+def _reverse(address: str) -> str:
+    try:
+        name, _ = socket.getnameinfo((address, 0), socket.NI_NAMEREQD)
+    except OSError:
+        return ""
+    return name

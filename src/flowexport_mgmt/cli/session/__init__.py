@@ -1,0 +1,1 @@
+"""Sessions with a NETCONF server: over the local Unix socket, or over SSH."""
