@@ -20,6 +20,7 @@ BY_NAME = {
     "host": ("192.0.2.7", "a.example"),
     "crypt-hash": ("$6$rounds=1000$abcdefgh$" + "a" * 86,),
     "tls-fingerprint": ("04:" + ":".join(["ab"] * 32),),
+    "node-instance-path": ("/flow-export:flow-export/flow-export:collector",),
     "node-instance-identifier": ("/flow-export:flow-export/flow-export:collector",),
     "pem-name": ("a.pem",),
     "date-and-time": ("2026-11-28T10:00:00Z",),
@@ -89,7 +90,7 @@ def value_of(node: Node) -> st.SearchStrategy[str]:
     """Draw a value of a leaf; free text may hold whatever has to be quoted."""
     kind = node.type
     assert kind is not None
-    if kind.base == "string" and kind.name == "string" and not node.name.endswith("prefix"):
+    if kind.base == "string" and kind.name == "string" and not kind.values:
         least = int((kind.limits or "0").partition("..")[0] or 0)
         text = st.text(st.sampled_from("abz019 \"'\\{}[];#|/*,:\t\n-_ä"), min_size=max(1, least))
         return text.map(lambda value: value[:15])

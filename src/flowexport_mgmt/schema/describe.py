@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -25,6 +26,7 @@ _KINDS: Final = {
     lib.LYS_INPUT: "input",
     lib.LYS_OUTPUT: "output",
 }
+_LISTED: Final = re.compile(r"[A-Za-z0-9_-]+(?:\|[A-Za-z0-9_-]+)+")
 _HINTS: Final = "flow-export-cli"
 _DENIED: Final = ("ietf-netconf-acm", "default-deny-all")
 _HASH: Final = "crypt-hash"
@@ -204,10 +206,20 @@ def _values(compiled: Pointer) -> Iterator[tuple[str, str]]:
                 if module.implemented:
                     yield f"{text(module.name)}:{name}", " ".join(words.split())
         return
+    elif base == lib.LY_TYPE_STRING:
+        yield from _alternatives(compiled)
+        return
     else:
         return
     for item in items(listed):
         yield text(item.name), " ".join(text(item.dsc).split())
+
+
+def _alternatives(compiled: Pointer) -> Iterator[tuple[str, str]]:
+    """Give the strings that a pattern lists, when it is nothing but a list of strings."""
+    for pattern in library.patterns(ffi.cast("struct lysc_type_str *", compiled).patterns):
+        if _LISTED.fullmatch(pattern):
+            yield from ((word, "") for word in pattern.split("|"))
 
 
 def _limits(compiled: Pointer) -> str:

@@ -23,8 +23,8 @@ class Type(msgspec.Struct, frozen=True, array_like=True):
 
     ``base`` is YANG's built-in type; ``name`` what the module calls it; ``limits`` the range or the
     lengths in words; ``values`` names and descriptions of enumerations, bits and identities, the
-    latter as ``module:name``; ``target`` the schema path of a leafref; ``members`` the types of a
-    union.
+    latter as ``module:name``, and the strings that a pattern lists; ``target`` the schema path of a
+    leafref; ``members`` the types of a union.
     """
 
     base: str

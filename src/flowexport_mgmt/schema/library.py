@@ -31,6 +31,7 @@ _CDEF = """
         const char *name; const char *description; const char *reference; void *module;
         struct identity **derived;
     };
+    struct pattern { const char *expression; };
     struct range { struct { uint64_t least; uint64_t greatest; } *parts; };
 """
 _extra = FFI()
@@ -167,6 +168,13 @@ def range_parts(limits: Pointer) -> Iterator[tuple[int, int]]:
     parts = known.parts
     for position in range(_extra.cast("uint64_t *", parts)[-1]):
         yield int(parts[position].least), int(parts[position].greatest)
+
+
+def patterns(first: Pointer) -> Iterator[str]:
+    """Give the patterns of a string."""
+    for pattern in items(first):
+        known: Any = _extra.cast("struct pattern *", int(ffi.cast(_ADDRESS, pattern)))
+        yield _extra_text(known.expression)
 
 
 def siblings(first: Pointer) -> Iterator[Pointer]:

@@ -11,7 +11,7 @@ from lxml import etree
 from flowexport_mgmt.cli.grammar.words import WordError
 from flowexport_mgmt.schema.grammar import Type
 
-_PATH_TYPES: Final = frozenset(("xpath1.0", "node-instance-identifier", "instance-identifier"))
+_PATH_TYPES: Final = frozenset(("xpath1.0", "node-instance-identifier", "node-instance-path"))
 _PREFIX: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_.-]*):(?!:)")
 
 

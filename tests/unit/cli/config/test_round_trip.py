@@ -85,7 +85,7 @@ def test_every_value_has_help(grammar: Grammar) -> None:
 
 def _values(node: Node) -> tuple[tuple[str, str], ...]:
     assert node.type is not None
-    return node.type.values
+    return node.type.values if node.type.base != "string" else ()
 
 
 def test_every_leaf_can_be_written_and_read(grammar: Grammar) -> None:
