@@ -12,7 +12,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -100,6 +100,10 @@ class Exporter:
                 return self._apply(commit)
             case m.Abort(commit=commit):
                 return self._abort(commit)
+            case m.ClearStatistics(collector=name):
+                return self._act(self._runtime.collectors.clear_statistics, name)
+            case m.ExportNow(collector=name):
+                return self._act(self._runtime.collectors.export_now, name)
             case _:
                 return await self._tell(request)
 
@@ -153,6 +157,14 @@ class Exporter:
             return m.RecentFlows(flows=self._runtime.recent_flows(prefix))
         except ValueError as error:
             return m.Failed(message=str(error))
+
+    @staticmethod
+    def _act(act: Callable[[str], None], name: str) -> m.Reply:
+        try:
+            act(name)
+        except LookupError as error:
+            return m.Failed(message=str(error))
+        return m.Done()
 
     async def _diagnose(self) -> m.Diagnosis:
         """Try sockets beside the event loop: the supervisor may take its time to open one."""

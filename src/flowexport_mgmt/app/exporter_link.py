@@ -215,6 +215,8 @@ class ExporterState:
     def __init__(self, link: ExporterLink, configured: Callable[[], bool]) -> None:
         self._link = link
         self._configured = configured
+        self.uncleared: Mapping[str, fe.CollectorStatistics] = {}
+        """What was counted since the start, of collectors whose statistics were cleared."""
 
     async def state(self, paths: Sequence[str]) -> Mapping[str, msgspec.Struct]:
         """Ask the exporter; without one only its restarts are known."""
@@ -225,6 +227,12 @@ class ExporterState:
             reply = m.State(flow_export=fe.FlowExportState(exporter=fe.Exporter()))
         if not isinstance(reply, m.State):
             raise LinkError(f"the exporter answered {reply}")
+        if reply.flow_export is not None:
+            self.uncleared = {
+                each.name: each.statistics
+                for each in reply.uncleared
+                if each.statistics is not None
+            }
         return self._name(reply)
 
     def _name(self, state: m.State) -> Mapping[str, msgspec.Struct]:
@@ -289,6 +297,24 @@ class ExporterCalls:
             raise LinkError(f"the exporter answered {reply}")
         devices = [msgspec.to_builtins(device) for device in reply.devices]
         return {"total": reply.total, "device": devices}
+
+    async def clear_statistics(self, parameters: Mapping[str, str]) -> Mapping[str, Any]:
+        """Count what is sent to a collector from zero again; raises as `export_now`."""
+        return await self._act(m.ClearStatistics(collector=parameters["name"]))
+
+    async def export_now(self, parameters: Mapping[str, str]) -> Mapping[str, Any]:
+        """Send a collector the counters of all interfaces now.
+
+        Raises:
+            LinkError: there is no exporter, or no such collector runs there.
+        """
+        return await self._act(m.ExportNow(collector=parameters["name"]))
+
+    async def _act(self, message: m.ClearStatistics | m.ExportNow) -> Mapping[str, Any]:
+        reply = await self._link.request(message, _STATE_PATIENCE)
+        if not isinstance(reply, m.Done):
+            raise LinkError(f"the exporter answered {reply}")
+        return {}
 
 
 def _read_address(text: str | None) -> str | None:

@@ -84,19 +84,20 @@ class Manager:
         datastore = self._load()
         datastore.register(LoggingComponent(self._adjust_logging))
         datastore.register(self._exporter)
-        datastore.register_state(
-            ExporterState(self._link, lambda: datastore.configuration.flow_export is not None)
-        )
+        state = ExporterState(self._link, lambda: datastore.configuration.flow_export is not None)
+        datastore.register_state(state)
         calls = ExporterCalls(self._link)
         datastore.register_call("flow-export:recent-flows", calls.recent_flows)
         datastore.register_call("flow-export-simulation:devices", calls.devices)
+        datastore.register_call("/flow-export/collector/clear-statistics", calls.clear_statistics)
+        datastore.register_call("/flow-export/collector/export-now", calls.export_now)
         self._employ_doctor(datastore)
         await datastore.start()
         self._started = True
         await self._reconcile()
         http = self._expect_http(datastore)
         await self._open_netconf(datastore)
-        await self._open_http(datastore, http)
+        await self._open_http(datastore, http, state)
         self._control.ready()
         self._spawn(StatusLine(datastore, self._control.set_status).run())
 
@@ -146,9 +147,13 @@ class Manager:
         datastore.register(http)
         return http
 
-    async def _open_http(self, datastore: Datastore, http: LaterComponent) -> None:
+    async def _open_http(
+        self, datastore: Datastore, http: LaterComponent, state: ExporterState
+    ) -> None:
         module = await asyncio.to_thread(import_module, "flowexport_mgmt.north.http.door")
-        door: HttpDoor = module.HttpDoor(datastore, self._control)
+        door: HttpDoor = module.HttpDoor(
+            datastore, self._control, uncleared=lambda: state.uncleared
+        )
         datastore.register_state(door)
         http.arrive(door)
         await datastore.restore(http)

@@ -1,6 +1,7 @@
 """The transactional datastore that every door works on."""
 
 from flowexport_mgmt.datastore.access import AccessControl
+from flowexport_mgmt.datastore.calls import Action
 from flowexport_mgmt.datastore.candidate import LogEntry
 from flowexport_mgmt.datastore.changes import Change
 from flowexport_mgmt.datastore.clock import Clock, Timer
@@ -23,6 +24,7 @@ from flowexport_mgmt.datastore.steps import Step, StepRefusedError
 __all__ = [
     "DEFAULT_TIMEOUT",
     "AccessControl",
+    "Action",
     "Bus",
     "Change",
     "Clock",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flowexport_mgmt.datastore.access import AccessControl
 from flowexport_mgmt.datastore.audit import Audit
-from flowexport_mgmt.datastore.calls import Calls, Output, Parameters, Provider
+from flowexport_mgmt.datastore.calls import Action, Calls, Output, Parameters, Provider
 from flowexport_mgmt.datastore.candidate import LogEntry
 from flowexport_mgmt.datastore.candidates import Candidates, Source, whole
 from flowexport_mgmt.datastore.cleartext import hash_cleartext
@@ -18,7 +18,7 @@ from flowexport_mgmt.datastore.confirm import Confirmed
 from flowexport_mgmt.datastore.documents import valid_configuration
 from flowexport_mgmt.datastore.events import Bus
 from flowexport_mgmt.datastore.files import StateFolder, Stored
-from flowexport_mgmt.datastore.locks import Lock, Locks
+from flowexport_mgmt.datastore.locks import Lock, Locks, changed_candidate
 from flowexport_mgmt.datastore.options import EditOptions, Store
 from flowexport_mgmt.datastore.own_state import OwnState, PendingReport, SessionReport
 from flowexport_mgmt.datastore.participants import Participants
@@ -87,7 +87,7 @@ class Datastore:
         )
         self._state = StateReader(schema)
         self._state.register(self.access)
-        self._calls = Calls()
+        self._calls = Calls(self.access, lambda: self._transactions.running.tree)
         self._state.register(
             OwnState(self._report, lambda: self.history, self._report_pending, self._audit)
         )
@@ -127,6 +127,10 @@ class Datastore:
     async def call(self, name: str, parameters: Parameters) -> Output:
         """Have an operation of our own modules carried out; see Calls.call."""
         return await self._calls.call(name, parameters)
+
+    async def act(self, session: Session, action: Action) -> Output:
+        """Have an action of a node of running carried out; see Calls.act."""
+        return await self._calls.act(session, action)
 
     async def start(self) -> None:
         """Give running to every component, which does of it what it can."""
@@ -265,12 +269,7 @@ class Datastore:
         """Keep others from changing a datastore (RFC 6241, section 7.5)."""
         require_open(session)
         if target is Store.CANDIDATE and self._candidates.shared.modified:
-            raise ManagementError.single(
-                ErrorTag.LOCK_DENIED,
-                "candidate has changes that are neither committed nor discarded",
-                type=ErrorType.PROTOCOL,
-                info={"session-id": "0"},
-            )
+            raise changed_candidate()
         if target is Store.RUNNING:
             self._commits.confirms.require_lockable(session)
         self._locks.lock(session, target, self._clock.text())

@@ -88,3 +88,13 @@ class Locks:
     def _holder(self, store: Store) -> Session | None:
         lock = self._locks.get(store)
         return lock.session if lock else None
+
+
+def changed_candidate() -> ManagementError:
+    """Make the refusal of a lock on a candidate with changes (RFC 6241, section 8.3.5.2)."""
+    return ManagementError.single(
+        ErrorTag.LOCK_DENIED,
+        "candidate has changes that are neither committed nor discarded",
+        type=ErrorType.PROTOCOL,
+        info={"session-id": "0"},
+    )

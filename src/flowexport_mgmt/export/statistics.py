@@ -59,6 +59,23 @@ class Statistics:
         self.failures[failure.name] += count
         self.last_error = failure.text
 
+    def since(self, before: Statistics, time_ns: int) -> Statistics:
+        """Give what was counted since an earlier copy, which was made at a Unix time."""
+        failures = self.failures - before.failures
+        return replace(
+            self,
+            since_ns=time_ns,
+            datagrams=self.datagrams - before.datagrams,
+            octets=self.octets - before.octets,
+            records=self.records - before.records,
+            templates=self.templates - before.templates,
+            failures=failures,
+            last_error=self.last_error if failures else None,
+            fallbacks=self.fallbacks - before.fallbacks,
+            last_fallback=self.last_fallback if self.fallbacks > before.fallbacks else None,
+            connections=self.connections - before.connections,
+        )
+
     def copy(self) -> Statistics:
         """Copy, for a reader that does not hold the lock."""
         return replace(self, failures=Counter(self.failures))

@@ -10,6 +10,8 @@
                                             | Failed(message)
     GetRecentFlows(destination_prefix)      RecentFlows(flows) | Failed(message)
     Diagnose()                              Diagnosis(findings) | Failed(message)
+    ClearStatistics(collector),             Done() | Failed(message)
+    ExportNow(collector)
     GetDevices(address, group, offset,      Devices(total, devices) | Failed(message)
                limit)
                                             Hello(commit, started), once, when a link opens
@@ -83,6 +85,18 @@ class GetRecentFlows(_Message, frozen=True, kw_only=True):
     destination_prefix: str | None = None
 
 
+class ClearStatistics(_Message, frozen=True, kw_only=True):
+    """Count what is sent to a collector from zero again."""
+
+    collector: str
+
+
+class ExportNow(_Message, frozen=True, kw_only=True):
+    """Send a collector the counters of all interfaces now."""
+
+    collector: str
+
+
 class Diagnose(_Message, frozen=True, kw_only=True):
     """Look at everything that exporting takes, and say what is found."""
 
@@ -114,11 +128,15 @@ class Done(_Message, frozen=True, kw_only=True):
 
 
 class State(_Message, frozen=True, kw_only=True):
-    """What was asked for; None where no path asked for the node."""
+    """What was asked for; None where no path asked for the node.
+
+    ``uncleared`` are the collectors whose statistics were cleared, as if they had not been.
+    """
 
     flow_export: fe.FlowExportState | None = None
     simulation: fes.SimulationState | None = None
     interfaces: ifs.Interfaces | None = None
+    uncleared: tuple[fe.CollectorState, ...] = ()
 
 
 class RecentFlow(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", omit_defaults=True):
@@ -221,7 +239,17 @@ class SampleLoss(_Message, frozen=True, kw_only=True):
     total: int
 
 
-Request = Prepare | Apply | Abort | GetState | GetRecentFlows | GetDevices | Diagnose
+Request = (
+    Prepare
+    | Apply
+    | Abort
+    | GetState
+    | GetRecentFlows
+    | GetDevices
+    | ClearStatistics
+    | ExportNow
+    | Diagnose
+)
 Event = CollectorStateChange | SourceStateChange | SampleLoss
 Reply = Prepared | Done | State | RecentFlows | Devices | Diagnosis | Failed
 FromExporter = Hello | Reply | Event

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from flowexport_mgmt.export import (
@@ -47,6 +47,16 @@ class LaneReport:
     statistics: Statistics
 
 
+@dataclass(frozen=True, slots=True)
+class _Cleared:
+    """What had been counted when the statistics were cleared, and when that was."""
+
+    statistics: Statistics
+    dropped_records: int
+    skipped_records: int
+    time_ns: int
+
+
 class Lane:
     """One collector in the pipeline.
 
@@ -76,6 +86,7 @@ class Lane:
         self._pacer = Pacer(config.rate_limit)
         self._queue = BatchQueue()
         self._dropped_records = 0
+        self._cleared: _Cleared | None = None
         self._closed = False
 
     def configure(self, config: fe.Collector, opened: Opened | None, now: Instant) -> None:
@@ -147,23 +158,50 @@ class Lane:
             self._collector.fail(reason, now)
             return self._collector.retry_at
 
-    def report(self) -> LaneReport:
-        """Tell how the collector fares."""
+    @property
+    def is_cleared(self) -> bool:
+        """Whether its statistics were cleared."""
+        return self._cleared is not None
+
+    def clear_statistics(self, now: Instant) -> None:
+        """Report only what is counted from now on."""
         with self._lock:
-            collector = self._collector
-            return LaneReport(
-                status=collector.status,
-                reason=collector.reason,
-                agent=collector.agent,
-                sequence=collector.session.sequence,
-                dropped_records=self._dropped_records,
-                skipped_records=collector.session.skipped,
-                queue_depth=len(self._queue),
-                is_stream=collector.is_stream,
-                method=collector.method,
-                tls_version=collector.tls_version,
-                statistics=collector.statistics.copy(),
+            self._cleared = _Cleared(
+                self._collector.statistics.copy(),
+                self._dropped_records,
+                self._collector.session.skipped,
+                now.unix_ns,
             )
+
+    def report(self, *, uncleared: bool = False) -> LaneReport:
+        """Tell how the collector fares; ``uncleared`` as if its statistics never were cleared."""
+        with self._lock:
+            report = self._report()
+            cleared = self._cleared
+        if cleared is None or uncleared:
+            return report
+        return replace(
+            report,
+            statistics=report.statistics.since(cleared.statistics, cleared.time_ns),
+            dropped_records=report.dropped_records - cleared.dropped_records,
+            skipped_records=report.skipped_records - cleared.skipped_records,
+        )
+
+    def _report(self) -> LaneReport:
+        collector = self._collector
+        return LaneReport(
+            status=collector.status,
+            reason=collector.reason,
+            agent=collector.agent,
+            sequence=collector.session.sequence,
+            dropped_records=self._dropped_records,
+            skipped_records=collector.session.skipped,
+            queue_depth=len(self._queue),
+            is_stream=collector.is_stream,
+            method=collector.method,
+            tls_version=collector.tls_version,
+            statistics=collector.statistics.copy(),
+        )
 
     def close(self) -> None:
         """Release the socket; nothing is sent any more."""

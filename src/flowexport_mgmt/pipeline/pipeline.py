@@ -76,6 +76,10 @@ class Pipeline:
             self._poller.remove(lane)
         self._egress.forget(lane)
 
+    def expedite(self, lane: Lane) -> None:
+        """Poll for a lane now, if it gets counters at all."""
+        self._poller.expedite(lane)
+
     def recovered(self, lane: Lane) -> None:
         """Poll now for a lane that came back; called from any thread."""
         self._poller.expedite(lane)

@@ -57,6 +57,39 @@ class Collectors:
             running.lane.close()
         self._running = {}
 
+    def clear_statistics(self, name: str) -> None:
+        """Count what is sent to a collector from zero again.
+
+        Raises:
+            LookupError: there is none of that name.
+        """
+        self._find(name).lane.clear_statistics(self._surroundings.clock())
+
+    def export_now(self, name: str) -> None:
+        """Send a collector the counters of all interfaces now, where it gets any.
+
+        Raises:
+            LookupError: there is none of that name, or it is not enabled.
+        """
+        running = self._find(name)
+        if not running.config.enabled:
+            raise LookupError(f"collector {name} is not enabled")
+        self._pipeline.expedite(running.lane)
+
+    def _find(self, name: str) -> Running:
+        if name not in self._running:
+            raise LookupError(f"no collector {name} runs")
+        return self._running[name]
+
+    @property
+    def uncleared(self) -> tuple[fe.CollectorState, ...]:
+        """The collectors whose statistics were cleared, as if they had not been."""
+        return tuple(
+            describe_collector(name, running.lane.report(uncleared=True))
+            for name, running in self._running.items()
+            if running.lane.is_cleared
+        )
+
     def state(self, paths: Sequence[str]) -> fe.FlowExportState:
         """Report how each collector fares."""
         if not is_asked(COLLECTOR, paths):

@@ -142,7 +142,12 @@ class Runtime:
             snapshot = self._source.read(now.unix_ns, now.uptime_ms, now.monotonic)
             interfaces = describe_interfaces(snapshot)
         simulation = self._simulation.state() if is_asked(SIMULATION, paths) else None
-        return State(flow_export=flow_export, simulation=simulation, interfaces=interfaces)
+        return State(
+            flow_export=flow_export,
+            simulation=simulation,
+            interfaces=interfaces,
+            uncleared=() if flow_export is None else self.collectors.uncleared,
+        )
 
     def recent_flows(self, destination_prefix: str | None) -> tuple[RecentFlow, ...]:
         """Give the latest flow records, those to a prefix or all, the latest first.

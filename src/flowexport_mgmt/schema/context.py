@@ -272,8 +272,10 @@ class SchemaContext:
             return text if said.search(text) else str(module.print_mem("yang"))
         return None
 
-    def resolve(self, path: str) -> tuple[SchemaNode, ...]:
+    def resolve(self, path: str, *, actions: bool = False) -> tuple[SchemaNode, ...]:
         """Find the schema nodes along an instance path, with module names or with prefixes.
+
+        ``actions``: it may end with an action.
 
         Raises:
             ValueError: it is no instance path of these modules.
@@ -281,6 +283,8 @@ class SchemaContext:
         found: list[SchemaNode] = []
         for step in parse_path(path):
             names = found[-1].children if found else self.top_nodes
+            if actions and found:
+                names = {**names, **found[-1].actions}
             labels = (step.module,) if step.module or not found else (found[-1].module,)
             matching = [
                 node

@@ -51,11 +51,15 @@ class Findings:
 
     def raise_if_any(self) -> None:
         """Raise ManagementError when a fault was noted."""
-        if self._more:
-            last = f"{self._more} further faults are not listed"
-            self._faults.append(Fault(tag=ErrorTag.OPERATION_FAILED, message=last))
         if self._faults:
-            raise ManagementError(self._faults)
+            raise self.error
+
+    @property
+    def error(self) -> ManagementError:
+        """What was noted."""
+        last = f"{self._more} further faults are not listed"
+        more = (Fault(tag=ErrorTag.OPERATION_FAILED, message=last),) if self._more else ()
+        return ManagementError((*self._faults, *more))
 
 
 def check_siblings(findings: Findings, nodes: Sequence[EditNode]) -> None:

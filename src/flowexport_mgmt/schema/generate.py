@@ -170,6 +170,8 @@ def _render_struct(out: _File, node: SContainer | SList, *, state: bool, suffix:
 
 
 def _belongs(child: SNode, *, state: bool, keys: set[str]) -> bool:
+    if child.nodetype() == SNode.ACTION:
+        return False
     if child.name() in keys:
         return True
     return _has_state(child) if state else not child.config_false()

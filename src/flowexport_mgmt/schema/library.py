@@ -178,7 +178,7 @@ def patterns(first: Pointer) -> Iterator[str]:
 
 
 def siblings(first: Pointer) -> Iterator[Pointer]:
-    """Walk a data node and what follows it."""
+    """Walk a node and what follows it."""
     while first:
         following = first.next
         yield first

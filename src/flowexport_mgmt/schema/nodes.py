@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from _libyang import ffi, lib
 
-from flowexport_mgmt.schema.library import NULL, Pointer, items, text
+from flowexport_mgmt.schema.library import NULL, Pointer, items, siblings, text
 from flowexport_mgmt.schema.paths import Step, render_step
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Kind(enum.Enum):
-    """The kinds of data nodes."""
+    """The kinds of data nodes, and the actions that stand among them."""
 
     CONTAINER = lib.LYS_CONTAINER
     LIST = lib.LYS_LIST
@@ -25,9 +25,11 @@ class Kind(enum.Enum):
     LEAF_LIST = lib.LYS_LEAFLIST
     ANYDATA = lib.LYS_ANYDATA
     ANYXML = lib.LYS_ANYXML
+    ACTION = lib.LYS_ACTION
 
 
-_KINDS = {kind.value: kind for kind in Kind}
+_ALL_KINDS = {kind.value: kind for kind in Kind}
+_KINDS = {kind.value: kind for kind in Kind if kind is not Kind.ACTION}
 _STRUCTS = {Kind.LIST: "list", Kind.LEAF_LIST: "leaflist", Kind.LEAF: "leaf"}
 
 
@@ -46,7 +48,7 @@ class SchemaNode:
         self.pointer = pointer
         self._context = context
         flags = pointer.flags
-        self.kind = _KINDS[pointer.nodetype]
+        self.kind = _ALL_KINDS[pointer.nodetype]
         self.name = text(pointer.name)
         self.module = text(pointer.module.name)
         self.prefix = text(pointer.module.prefix)
@@ -86,6 +88,13 @@ class SchemaNode:
     def children(self) -> Mapping[str, SchemaNode]:
         """The nodes below by their XML names (``{namespace}name``)."""
         return {child.tag: child for child in children_of(self._context, self.pointer, NULL)}
+
+    @cached_property
+    def actions(self) -> Mapping[str, SchemaNode]:
+        """The actions of a container or list by their XML names."""
+        found = siblings(ffi.cast("struct lysc_node *", lib.lysc_node_actions(self.pointer)))
+        nodes = [self._context.schema_node(pointer) for pointer in found]
+        return {node.tag: node for node in nodes}
 
     @cached_property
     def by_json_name(self) -> Mapping[str, SchemaNode]:

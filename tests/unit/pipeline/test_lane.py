@@ -54,6 +54,45 @@ def test_an_offer_is_sent_and_the_lane_rests() -> None:
     assert (report.queue_depth, report.sequence, report.status) == (0, 1, OperStatus.UP)
 
 
+def test_cleared_statistics_begin_again_and_the_sequence_does_not() -> None:
+    sender = Script()
+    drive = Drive(sender)
+    drive.lane.offer(make_batch({1: 1}))
+    drive.lane.step(at(1))
+    drive.lane.clear_statistics(at(2))
+    cleared, whole = drive.lane.report(), drive.lane.report(uncleared=True)
+    assert (cleared.statistics.datagrams, whole.statistics.datagrams) == (0, 1)
+    assert (cleared.statistics.octets, cleared.statistics.records) == (0, 0)
+    assert cleared.statistics.since_ns == at(2).unix_ns
+    assert whole.statistics.since_ns == at(0).unix_ns
+    assert cleared.statistics.last_export_ns == whole.statistics.last_export_ns
+    assert cleared.sequence == 1
+    drive.lane.offer(make_batch({1: 2}))
+    drive.lane.step(at(3))
+    assert drive.lane.report().statistics.datagrams == 1
+    drive.lane.clear_statistics(at(4))
+    assert drive.lane.report().statistics.datagrams == 0
+    assert drive.lane.report(uncleared=True).statistics.datagrams == 2
+
+
+def test_cleared_statistics_forget_failures_and_drops() -> None:
+    drive = Drive(Script(errno.EPERM, 0, errno.EPERM))
+    for number in range(CAPACITY + 2):
+        drive.lane.offer(make_batch({1: number}))
+    drive.lane.step(at(1))
+    before = drive.lane.report()
+    assert before.dropped_records > 0
+    assert before.statistics.failures == {"EPERM": 1}
+    assert before.statistics.last_error is not None
+    drive.lane.clear_statistics(at(1))
+    report = drive.lane.report()
+    assert (report.dropped_records, report.statistics.errors) == (0, 0)
+    assert report.statistics.last_error is None
+    drive.run(2, 3)
+    assert drive.lane.report().statistics.failures == {"EPERM": 1}
+    assert drive.lane.report(uncleared=True).statistics.failures == {"EPERM": 2}
+
+
 def test_a_lane_asks_to_be_stepped_for_its_templates() -> None:
     sender = Script()
     drive = Drive(sender, "ipfix", template_refresh=30)

@@ -44,6 +44,27 @@ def test_the_first_datagram_waits_for_no_interval(data_plane: Plane, peer: Recei
     assert data_plane.runtime.commit == 1
 
 
+def test_export_now_polls_and_clearing_touches_no_sequence(
+    data_plane: Plane, peer: Receiver
+) -> None:
+    data_plane.commit(to(peer, polling_interval=3600, name="c"))
+    peer.receive()
+    collectors = data_plane.runtime.collectors
+    collectors.export_now("c")
+    assert peer.receive().message.sequence == 2
+    assert not collectors.uncleared
+    collectors.clear_statistics("c")
+    collectors.export_now("c")
+    assert peer.receive().message.sequence == 3
+    wait_until(lambda: data_plane.statistics("c").datagrams_sent == 1)
+    (whole,) = collectors.uncleared
+    assert whole.statistics is not None
+    assert (whole.name, whole.statistics.datagrams_sent) == ("c", 3)
+    for act in (collectors.export_now, collectors.clear_statistics):
+        with pytest.raises(LookupError, match="no collector d runs"):
+            act("d")
+
+
 def test_preparing_changes_nothing(data_plane: Plane, peer: Receiver) -> None:
     data_plane.commit(to(peer))
     before = peer.receive().message.sequence

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from flowexport_mgmt.datastore.access.policy import Policy, UserRules
 from flowexport_mgmt.datastore.access.reads import prune
+from flowexport_mgmt.datastore.access.rules import Keys
 from flowexport_mgmt.datastore.access.writes import check_changes, check_plan
 from flowexport_mgmt.datastore.changes import Change
 from flowexport_mgmt.datastore.engine import Plan
@@ -14,6 +15,7 @@ from flowexport_mgmt.errors import ErrorTag, ErrorType, Fault, ManagementError
 from flowexport_mgmt.model.configuration import Configuration
 from flowexport_mgmt.model.nacm import ActionType, Nacm, NacmState, RuleList, RuleListRule
 from flowexport_mgmt.schema.context import SchemaContext
+from flowexport_mgmt.schema.nodes import SchemaNode
 from flowexport_mgmt.schema.tree import Tree
 
 CheckPlan = Callable[[Plan], None]
@@ -88,6 +90,24 @@ class AccessControl:
             fault = Fault(tag=ErrorTag.ACCESS_DENIED, message=message, type=ErrorType.PROTOCOL)
             self._on_refusal(session, rpc, fault)
             raise ManagementError((fault,))
+
+    def require_action(
+        self, session: Session, path: Sequence[SchemaNode], keys: Sequence[Keys], place: str
+    ) -> None:
+        """Refuse an action that a session may not call; see UserRules.permits_action.
+
+        Raises:
+            ManagementError: access-denied, with the path of the action.
+        """
+        rules = self._rules(session)
+        if rules is None or rules.permits_action(path, keys):
+            return
+        self.denied_operations += 1
+        action = path[-1].name
+        message = f"user {session.user} may not call {action} here"
+        fault = Fault(tag=ErrorTag.ACCESS_DENIED, message=message, path=place)
+        self._on_refusal(session, action, fault)
+        raise ManagementError((fault,))
 
     def may_receive(self, session: Session, module: str, notification: str) -> bool:
         """Say whether a session may be sent a notification; a refusal counts."""

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from flowexport_mgmt.datastore.access.rules import Access, Keys, Rule, name_user, rules_for
+from flowexport_mgmt.datastore.access.rules import (
+    WRITES,
+    Access,
+    Keys,
+    Rule,
+    name_user,
+    rules_for,
+)
 from flowexport_mgmt.model.nacm import ActionType, Nacm
 from flowexport_mgmt.schema.context import SchemaContext
 from flowexport_mgmt.schema.marks import Mark, marked_operations, marks_of
@@ -93,12 +100,23 @@ class UserRules:
         above: SchemaNode | None = node
         while above is not None:
             marks = marks_of(above.pointer)
-            if Mark.DENY_ALL in marks or (Mark.DENY_WRITE in marks and access is not Access.READ):
+            if Mark.DENY_ALL in marks or (Mark.DENY_WRITE in marks and access in WRITES):
                 return False
             above = above.parent
-        reading = access is Access.READ
-        default = self._nacm.read_default if reading else self._nacm.write_default
-        return default is ActionType.PERMIT
+        defaults = {Access.READ: self._nacm.read_default, Access.EXEC: self._nacm.exec_default}
+        return defaults.get(access, self._nacm.write_default) is ActionType.PERMIT
+
+    def permits_action(self, path: Sequence[SchemaNode], keys: Sequence[Keys]) -> bool:
+        """Say whether an action may be executed (RFC 8341, section 3.1.3).
+
+        That is so where everything that it stands in may be read. ``path`` ends with the action,
+        ``keys`` are those of the nodes above it.
+        """
+        *above, action = path
+        reads = (
+            self.permits(node, Access.READ, keys[: depth + 1]) for depth, node in enumerate(above)
+        )
+        return all(reads) and self.permits(action, Access.EXEC, keys)
 
     # -- rpcs and notifications
 

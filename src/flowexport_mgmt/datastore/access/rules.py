@@ -34,6 +34,7 @@ class Access(enum.Flag):
 
 
 EVERY_ACCESS = reduce(or_, Access)
+WRITES = Access.CREATE | Access.UPDATE | Access.DELETE
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ def _path(schema: SchemaContext, path: str, user: str) -> RulePath:
         for depth, step in enumerate(parse_path(path))
         if step.predicates
     )
-    return RulePath(schema.resolve(path)[-1], keys)
+    return RulePath(schema.resolve(path, actions=True)[-1], keys)
 
 
 def _value(value: str, user: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -14,6 +14,7 @@ from flowexport_mgmt.datastore import Datastore, Refusal, StateSnapshot
 from flowexport_mgmt.link import messages
 from flowexport_mgmt.link.broker import Broker, TcpEndpoint
 from flowexport_mgmt.model.configuration import Configuration
+from flowexport_mgmt.model.flow_export import CollectorStatistics
 from flowexport_mgmt.model.server import HttpState, ServerState
 from flowexport_mgmt.north.acceptor import Acceptor
 from flowexport_mgmt.north.http import health, metrics
@@ -48,8 +49,10 @@ class HttpDoor:
         *,
         retry_after: float = RETRY_AFTER,
         lifetime: float = LIFETIME,
+        uncleared: Callable[[], Mapping[str, CollectorStatistics]] = dict,
     ) -> None:
         self._lifetime = lifetime
+        self._uncleared = uncleared
         self._datastore = datastore
         self._listener = Listener("HTTP", broker, self._serve, retry_after=retry_after)
         application = web.Application(client_max_size=_MAX_BODY, middlewares=[_one_response])
@@ -131,6 +134,7 @@ class HttpDoor:
             commits=datastore.record.id,
             sessions=len(datastore.sessions),
             rejected_sessions=datastore.rejected_sessions,
+            uncleared=self._uncleared(),
         )
         accept = request.headers.get("Accept", "")
         body, content_type = metrics.render(accept, datastore.configuration, snapshot, management)

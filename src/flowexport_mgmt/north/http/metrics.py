@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from prometheus_client import CollectorRegistry
@@ -15,6 +15,7 @@ from flowexport_mgmt.datastore import StateSnapshot
 from flowexport_mgmt.model.base import OperStatus
 from flowexport_mgmt.model.configuration import Configuration
 from flowexport_mgmt.model.flow_export import (
+    CollectorState,
     CollectorStatistics,
     ConntrackState,
     Counters,
@@ -37,11 +38,16 @@ _Source = TypeVar("_Source")
 
 @dataclass(frozen=True, slots=True)
 class Management:
-    """What management itself counts: commits so far, sessions open and refused."""
+    """What management itself counts: commits so far, sessions open and refused.
+
+    ``uncleared`` has what was counted of collectors whose statistics were cleared: counters of
+    Prometheus are never reset.
+    """
 
     commits: int
     sessions: int
     rejected_sessions: int
+    uncleared: Mapping[str, CollectorStatistics] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,9 +286,9 @@ class _Scrape(Collector):
         """Give every metric that has a value."""
         state = self._state
         served: dict[tuple[str, ...], CollectorStatistics] = {
-            (collector.name, self._protocols.get(collector.name, "")): collector.statistics
+            (collector.name, self._protocols.get(collector.name, "")): statistics
             for collector in state.collector
-            if collector.statistics is not None
+            if (statistics := self._uncleared(collector)) is not None
         }
         yield from self._families(_COLLECTOR_ROWS, served, _LABELS)
         if state.counters is not None:
@@ -308,6 +314,9 @@ class _Scrape(Collector):
         if state.exporter is not None:
             yield from self._families(_EXPORTER_ROWS, {(): state.exporter})
         yield from self._families(_MANAGEMENT_ROWS, {(): self._management})
+
+    def _uncleared(self, collector: CollectorState) -> CollectorStatistics | None:
+        return self._management.uncleared.get(collector.name, collector.statistics)
 
     @property
     def _protocols(self) -> Mapping[str, str]:

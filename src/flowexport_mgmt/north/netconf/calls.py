@@ -34,10 +34,12 @@ class OperationRow:
 
     A parameter of another module than the operation's is named in Clark notation. Those in
     ``repeated`` are leaf-lists. ``ends_session`` has the session closed once the reply is on its
-    way.
+    way. What is below one that ``is_open`` is a piece of the data: it reads that, and asks for
+    access, itself.
     """
 
     run: Callable[[Call], Awaitable[Reply]]
     parameters: Mapping[str, bool] = field(default_factory=dict)
     repeated: frozenset[str] = frozenset()
     ends_session: bool = False
+    is_open: bool = False

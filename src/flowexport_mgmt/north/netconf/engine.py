@@ -9,6 +9,7 @@ from typing import Final
 from flowexport_mgmt.datastore import Datastore, Session
 from flowexport_mgmt.errors import ErrorTag, ErrorType, Fault, ManagementError
 from flowexport_mgmt.north.netconf import (
+    actions,
     commits,
     documents,
     history,
@@ -38,6 +39,7 @@ _OPERATIONS: Final = {
     **legacy.OPERATIONS,
     **dynamic.OPERATIONS,
     **model_operations.OPERATIONS,
+    **actions.OPERATIONS,
 }
 
 
@@ -105,9 +107,7 @@ class Engine:
         session = client.session
         try:
             row = self._row(rpc)
-            namespaces = self._datastore.schema.namespaces
-            self._require_access(session, str(rpc.operation.tag))
-            taken = parameters.check(rpc.operation, row.parameters, namespaces, row.repeated)
+            taken = {} if row.is_open else self._taken(session, rpc, row)
             call = Call(
                 session,
                 self._datastore,
@@ -126,6 +126,11 @@ class Engine:
                 tag=ErrorTag.OPERATION_FAILED, message="unexpected failure; the log has details"
             )
             return self._errors(session, (fault,)), False
+
+    def _taken(self, session: Session, rpc: Rpc, row: OperationRow) -> parameters.Parameters:
+        namespaces = self._datastore.schema.namespaces
+        self._require_access(session, str(rpc.operation.tag))
+        return parameters.check(rpc.operation, row.parameters, namespaces, row.repeated)
 
     def _require_access(self, session: Session, tag: str) -> None:
         module = self._datastore.schema.namespaces.get(names.namespace_of(tag), "")

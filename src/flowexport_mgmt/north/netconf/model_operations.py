@@ -20,7 +20,11 @@ async def _run(name: str, call: Call) -> Reply:
     """Give the leaves of the input as text, and write the output in the operation's namespace."""
     given = {leaf: parameters.text(element) for leaf, element in call.parameters.items()}
     output = await call.datastore.call(name, given)
-    namespace = names.namespace_of(str(call.operation.tag))
+    return reply_of(output, names.namespace_of(str(call.operation.tag)))
+
+
+def reply_of(output: Mapping[str, Any], namespace: str) -> Reply:
+    """Write the nodes of an output, all of one namespace; without any the answer is ok."""
     written = "".join(_write(output, f' xmlns="{namespace}"'))
     return Output(written.encode()) if written else Ok()
 

@@ -90,10 +90,12 @@ STATE = FlowExportState(
 
 
 def scrape(
-    state: FlowExportState | None = STATE, configuration: Configuration = CONFIGURATION
+    state: FlowExportState | None = STATE,
+    configuration: Configuration = CONFIGURATION,
+    management: Management = MANAGEMENT,
 ) -> str:
     nodes = {} if state is None else {"flow-export:flow-export": state}
-    body, content_type = render("", configuration, StateSnapshot(nodes), MANAGEMENT)
+    body, content_type = render("", configuration, StateSnapshot(nodes), management)
     assert content_type.startswith("text/plain; version=")
     return body.decode()
 
@@ -146,6 +148,15 @@ def test_the_names_of_the_reference_and_their_values() -> None:
         "ze_flowexport_sessions": 2,
         "ze_flowexport_sessions_rejected_total": 3,
     }
+
+
+def test_clearing_resets_no_counter() -> None:
+    """Who cleared statistics sees them begin again; a counter of Prometheus goes on."""
+    whole = CollectorStatistics(oper_status=OperStatus.UP, datagrams_sent=1000)
+    management = Management(commits=1, sessions=0, rejected_sessions=0, uncleared={"a": whole})
+    shown = samples(scrape(management=management))
+    assert shown["ze_flowexport_datagrams_total collector=a protocol=sflow"] == 1000
+    assert shown['ze_flowexport_datagrams_total collector=b"\n protocol=ipfix'] == 0
 
 
 def test_names_and_help_are_what_promtool_asks_for() -> None:
