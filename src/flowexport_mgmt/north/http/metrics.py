@@ -92,19 +92,19 @@ _COLLECTOR_ROWS: Final[Sequence[_Row[CollectorStatistics]]] = (
 _COUNTER_ROWS: Final[Sequence[_Row[Counters]]] = (
     _Row(
         CounterMetricFamily,
-        "counter_polls",
+        "interface_polls",
         "Successful reads of all interface counters.",
         lambda s: s.polls,
     ),
     _Row(
         CounterMetricFamily,
-        "counter_poll_failures",
+        "interface_poll_failures",
         "Reads of the interface counters that failed.",
         lambda s: s.poll_failures,
     ),
     _Row(
         CounterMetricFamily,
-        "counter_discontinuities",
+        "interface_discontinuities",
         "Times that the counters of an interface started anew.",
         lambda s: s.discontinuities,
     ),

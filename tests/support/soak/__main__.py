@@ -1,0 +1,76 @@
+"""Run a soak and print its table: ``unshare --net --mount python -m tests.support.soak``."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.support.soak.run import Soak
+
+_WARM_UP = 300.0
+"""Seconds after which memory has to be flat."""
+_STEEPEST = 1.0
+"""MiB per hour."""
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def report(soak: Soak, seconds: float) -> bool:
+    """Print what happened as tables in Markdown; tell whether memory is flat."""
+    _say(f"\n| what happened in {seconds / 60:.1f} minutes | times |\n|---|---|\n")
+    for name, count in sorted(soak.kills.items()):
+        _say(f"| kill -9 of the {name} | {count} |\n")
+    for name, count in sorted(soak.faults.items()):
+        _say(f"| {name.replace('_', ' ')} | {count} |\n")
+    _say(f"| commits | {soak.commits} |\n| commits refused, in words | {soak.refused} |\n")
+    _say(f"| datagrams received by the steady collector | {soak.steady.received} |\n")
+    _say(f"| of them missing | {soak.steady.lost} |\n\n")
+    _say("| process | life | memory at the start, the end | slope | descriptors, least to most |\n")
+    _say("|---|---|---|---|---|\n")
+    flat = True
+    for name, series in sorted(soak.meter.longest().items()):
+        slope = series.slope(min(_WARM_UP, seconds / 3))
+        measured = seconds >= 4 * _WARM_UP and slope is not None
+        flat = flat and not (measured and slope is not None and slope > _STEEPEST)
+        words = "not known" if slope is None else f"{slope:+.2f} MiB/h"
+        life = (series.times[-1] - series.times[0]) / 60
+        _say(
+            f"| {name} | {life:.0f} min | {series.memory[0] / 1024:.1f}, "
+            f"{series.memory[-1] / 1024:.1f} MiB | {words} | "
+            f"{min(series.descriptors)} to {max(series.descriptors)} |\n"
+        )
+    return flat
+
+
+def main() -> int:
+    """Run it; 0 when everything held."""
+    parser = argparse.ArgumentParser(description="Soak flowexportd in faults.")
+    parser.add_argument("--seconds", type=float, default=1800)
+    parser.add_argument("--seed", type=int, default=None)
+    given = parser.parse_args()
+    seed = given.seed if given.seed is not None else random.SystemRandom().randrange(1 << 32)
+    _say(f"seed {seed}, {given.seconds:.0f} s\n")
+    with tempfile.TemporaryDirectory(prefix="fx-soak-") as folder:
+        begin = time.monotonic()
+        soak = Soak(Path(folder), seed)
+        try:
+            soak.run(given.seconds, _say)
+            flat = report(soak, time.monotonic() - begin)
+        except AssertionError:
+            _say(soak.daemon.output[-20_000:] + "\n")
+            raise
+        finally:
+            soak.close()
+    _say("\nall ledgers agree\n" if flat else "\nmemory grows\n")
+    return 0 if flat else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
