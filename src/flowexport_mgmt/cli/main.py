@@ -38,8 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     operator = Operator(_connector(options, may_ask=talk))
     try:
         if talk:
-            parser.print_help(sys.stderr)
-            return Exit.USAGE
+            from flowexport_mgmt.cli.shell.shell import run_shell  # noqa: PLC0415
+
+            return run_shell(operator)
         return run_lines(_lines(options.command, options.file), operator)
     except FAILURES as error:
         sys.stderr.write(f"{words_of(error)}\n")

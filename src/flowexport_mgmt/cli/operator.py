@@ -52,6 +52,7 @@ class Operator:
     edits: int = 0
     """Counts what may have changed the candidate, so that what was remembered of it is dropped."""
     _session: Session | None = None
+    _connected: bool = False
     _grammar: Grammar | None = None
 
     @property
@@ -61,20 +62,19 @@ class Operator:
         Raises:
             NotReachedError: there is no daemon.
         """
-        if self._session is not None and not self._session.is_alive():
-            self._lost(self._session)
-        if self._session is None:
-            self._session = self.connect()
+        if self._session is None or not self._session.is_alive():
+            self.close()
+            self._session = session = self.connect()
+            if self._connected:
+                self._came_back(session)
+            self._connected = True
         return self._session
 
-    def _lost(self, session: Session) -> None:
-        """Open a new session in place of one that ended; an exclusive mode is gone with it."""
-        session.close()
-        self._session = None
-        self._session = self.connect()
+    def _came_back(self, session: Session) -> None:
+        """Go on in a new session in place of one that ended; exclusive mode is gone with that."""
         self._grammar = None
         self.edits += 1
-        self.terminal.note(f"The connection was lost; this is session {self._session.identity}.\n")
+        self.terminal.note(f"The connection was lost; this is session {session.identity}.\n")
         if self.editing is not None and self.editing.exclusive:
             self.editing = None
             self.terminal.note("The lock is lost with it: configure mode has ended.\n")

@@ -167,6 +167,19 @@ def expanded(line: str, scene: Scene) -> str:
     return line
 
 
+def spelled_out(parts: list[list[Word]], scene: Scene) -> list[list[Word]]:
+    """Give the words of a line with those spelled out that are the beginnings of one word each.
+
+    Raises:
+        WordError: a word is the beginning of several.
+    """
+    full = {id(word): text for word, text in _replacements(parts, scene)}
+    return [
+        [Word(full.get(id(word), word.text), word.column, word.quoted) for word in part]
+        for part in parts
+    ]
+
+
 def _replacements(parts: list[list[Word]], scene: Scene) -> Iterator[tuple[Word, str]]:
     done: list[list[Word]] = []
     for part in parts:
