@@ -2,5 +2,14 @@
 
 from flowexport_mgmt.credentials.contexts import TlsFiles, client_context, server_context
 from flowexport_mgmt.credentials.folders import CredentialsError, KeyFolders
+from flowexport_mgmt.credentials.pem import Pem, read_pem
 
-__all__ = ["CredentialsError", "KeyFolders", "TlsFiles", "client_context", "server_context"]
+__all__ = [
+    "CredentialsError",
+    "KeyFolders",
+    "Pem",
+    "TlsFiles",
+    "client_context",
+    "read_pem",
+    "server_context",
+]

@@ -41,9 +41,9 @@ def client_context(files: TlsFiles, folders: KeyFolders) -> ssl.SSLContext:
     if files.ca is None:
         context.load_default_certs()
     else:
-        _load_authorities(context, folders.find("ca", files.ca))
+        load_authorities(context, folders.find("ca", files.ca))
     if files.certificate is not None:
-        _load_own(context, files.certificate, files.private_key, folders)
+        load_own(context, files.certificate, files.private_key, folders)
     return context
 
 
@@ -60,19 +60,24 @@ def server_context(files: TlsFiles, folders: KeyFolders) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.verify_mode = ssl.CERT_REQUIRED
-    _load_authorities(context, folders.find("ca", files.ca or ""))
-    _load_own(context, files.certificate or "", files.private_key, folders)
+    load_authorities(context, folders.find("ca", files.ca or ""))
+    load_own(context, files.certificate or "", files.private_key, folders)
     return context
 
 
-def _load_authorities(context: ssl.SSLContext, path: Path) -> None:
+def load_authorities(context: ssl.SSLContext, path: Path) -> None:
+    """Load the authorities that a peer is verified against.
+
+    Raises:
+        CredentialsError: the file holds none.
+    """
     try:
         context.load_verify_locations(path)
     except OSError as error:
         raise _refusal("ca", path.name, error, "it holds no certificates") from error
 
 
-def _load_own(
+def load_own(
     context: ssl.SSLContext, name: str, private_key: str | None, folders: KeyFolders
 ) -> None:
     """Load our certificate, and its key from a file of its own or from the same."""

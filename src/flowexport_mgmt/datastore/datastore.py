@@ -18,6 +18,7 @@ from flowexport_mgmt.datastore.confirm import Confirmed
 from flowexport_mgmt.datastore.documents import valid_configuration
 from flowexport_mgmt.datastore.events import Bus
 from flowexport_mgmt.datastore.files import StateFolder, Stored
+from flowexport_mgmt.datastore.host import HostName
 from flowexport_mgmt.datastore.locks import Lock, Locks, changed_candidate
 from flowexport_mgmt.datastore.options import EditOptions, Store
 from flowexport_mgmt.datastore.own_state import OwnState, PendingReport, SessionReport
@@ -86,11 +87,10 @@ class Datastore:
             life=life,
         )
         self._state = StateReader(schema)
-        self._state.register(self.access)
         self._calls = Calls(self.access, lambda: self._transactions.running.tree)
-        self._state.register(
-            OwnState(self._report, lambda: self.history, self._report_pending, self._audit)
-        )
+        own = OwnState(self._report, lambda: self.history, self._report_pending, self._audit)
+        for provider in (self.access, HostName(), own):
+            self._state.register(provider)
 
     # -- life
 

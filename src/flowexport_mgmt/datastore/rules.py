@@ -22,7 +22,7 @@ from flowexport_mgmt.model.flow_export import (
     Sampling,
     SamplingInterface,
 )
-from flowexport_mgmt.model.server import Server, User
+from flowexport_mgmt.model.server import Gnmi, Server, User
 from flowexport_mgmt.schema.paths import quote
 
 _UNSPECIFIED = frozenset(("0.0.0.0", "::"))  # noqa: S104 - compared with, not listened on
@@ -41,6 +41,7 @@ def check_rules(configuration: Configuration) -> list[Fault]:
     faults += check_devices(configuration.simulation)
     faults += _check_doors(configuration.server)
     faults += _check_simulator_api(configuration.server)
+    faults += _check_plaintext(configuration.server.gnmi)
     for user in configuration.server.user:
         faults += [*_check_keys(user), *_check_password(user)]
     return faults
@@ -153,10 +154,11 @@ class _Door(NamedTuple):
 
 
 def _doors(server: Server) -> Iterator[_Door]:
-    ssh, tls, http = server.netconf.ssh, server.netconf.tls, server.http
+    ssh, tls, http, gnmi = server.netconf.ssh, server.netconf.tls, server.http, server.gnmi
     for enabled, path, name, door in (
         (ssh.enabled, "netconf/fxs:ssh", "NETCONF over SSH", ssh),
         (tls.enabled, "netconf/fxs:tls", "NETCONF over TLS", tls),
+        (gnmi.enabled, "gnmi", "gNMI", gnmi),
         (http.enabled, "http", "HTTP", http),
     ):
         if enabled:
@@ -181,6 +183,13 @@ def _check_simulator_api(server: Server) -> Iterator[Fault]:
     if http.simulator_api and not ip_address(http.address.partition("%")[0]).is_loopback:
         message = f"it is served on loopback only, and the server listens on {http.address}"
         yield _refuse("/fxs:server/fxs:http/fxs:simulator-api", message)
+
+
+def _check_plaintext(gnmi: Gnmi) -> Iterator[Fault]:
+    """Passwords are not sent over a network that others can read."""
+    if gnmi.plaintext and not ip_address(gnmi.address.partition("%")[0]).is_loopback:
+        message = f"{gnmi.address} is no loopback address, and only there TLS can be done without"
+        yield _refuse("/fxs:server/fxs:gnmi/fxs:plaintext", message)
 
 
 def _overlap(one: str, other: str) -> bool:

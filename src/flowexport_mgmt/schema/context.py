@@ -40,6 +40,7 @@ OWN_MODULES = (
     "flow-export-configured-subscriptions",
     "flow-export-acm-deviations",
     "flow-export-deviations",
+    "flow-export-system-deviations",
 )
 """Deviations are split by what they are from, so that a client which cannot read one of those reads
 the others. Those of subscriptions come before those of interfaces, to which they refer.
@@ -63,6 +64,7 @@ _STANDARD_MODULES: _Loads = (
     ("ietf-netconf-notifications", ()),
     ("ietf-subscribed-notifications", ("encode-xml", "replay", "subtree", "xpath")),
     ("ietf-yang-push", ("on-change",)),
+    ("ietf-system", ()),
 )
 
 INSTANCE_PATH = "node-instance-path"
@@ -71,6 +73,7 @@ INSTANCE_PATH = "node-instance-path"
 _RESPELLED: Mapping[str, tuple[tuple[str, str], ...]] = {
     "ietf-netconf-acm": (("node-instance-identifier", INSTANCE_PATH),),
     "ietf-interfaces": ((r"container interfaces \{", "\\g<0> config true;"),),
+    "ietf-system": ((r"container system \{", "\\g<0> config true;"),),
     "ietf-subscribed-notifications": (
         (r"container subscriptions \{", "\\g<0> config true;"),
         (r"type leafref \{\s*path \"/ni:[^}]*\}", "type string;"),
@@ -83,7 +86,10 @@ _INTERNAL = frozenset(("yang", "ietf-yang-schema-mount"))
 
 @dataclass(frozen=True, slots=True)
 class ModuleInfo:
-    """An entry of the module list: ``implemented`` is false for modules only imported."""
+    """An entry of the module list: ``implemented`` is false for modules only imported.
+
+    ``organization`` is who publishes the module.
+    """
 
     name: str
     revision: str
@@ -92,6 +98,7 @@ class ModuleInfo:
     features: tuple[str, ...]
     deviations: tuple[str, ...]
     implemented: bool
+    organization: str = ""
 
 
 def module_folders() -> tuple[Path, ...]:
@@ -250,6 +257,7 @@ class SchemaContext:
             features=tuple(f.name() for f in module.features() if f.state()),
             deviations=tuple(library.text(by.name) for by in library.items(deviated)),
             implemented=_is_implemented(module),
+            organization=" ".join(library.text(module.cdata.org).split()),
         )
 
     @cached_property

@@ -42,20 +42,34 @@ def edits_from_json(schema: SchemaContext, document: bytes) -> tuple[EditNode, .
     Raises:
         ManagementError: every fault that was found, each with its instance path.
     """
+    data = load_json(document)
+    if not isinstance(data, dict):
+        raise _malformed("not a JSON object")
+    return edits_from_data(schema, data)
+
+
+def edits_from_data(schema: SchemaContext, data: Mapping[str, Any]) -> tuple[EditNode, ...]:
+    """Read the members of an instance document that `load_json` gave, or that was made of such.
+
+    Raises:
+        ManagementError: every fault that was found, each with its instance path.
+    """
     reader = _Reader(schema)
-    edits = reader.members(_load(document), schema.top_by_json_name, "")
+    edits = reader.members(data, schema.top_by_json_name, "")
     reader.findings.raise_if_any()
     return edits
 
 
-def _load(document: bytes) -> dict[str, Any]:
+def load_json(document: bytes) -> Any:
+    """Parse JSON; a member that an object has twice is found by `edits_from_data`.
+
+    Raises:
+        ManagementError: malformed-message: it is no JSON.
+    """
     try:
-        data = json.loads(document, object_pairs_hook=_pairs, parse_constant=_no_constant)
+        return json.loads(document, object_pairs_hook=_pairs, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise _malformed(f"not JSON: {error or 'nested too deeply'}") from None
-    if not isinstance(data, dict):
-        raise _malformed("not a JSON object")
-    return data
 
 
 def _malformed(message: str) -> ManagementError:

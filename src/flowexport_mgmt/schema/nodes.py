@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -88,6 +88,12 @@ class SchemaNode:
     def children(self) -> Mapping[str, SchemaNode]:
         """The nodes below by their XML names (``{namespace}name``)."""
         return {child.tag: child for child in children_of(self._context, self.pointer, NULL)}
+
+    @property
+    def siblings(self) -> Iterable[SchemaNode]:
+        """The nodes at the same place, itself among them."""
+        above = self.parent
+        return (self._context.top_nodes if above is None else above.children).values()
 
     @cached_property
     def actions(self) -> Mapping[str, SchemaNode]:

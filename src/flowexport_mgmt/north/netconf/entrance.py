@@ -8,7 +8,7 @@ import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Final, Protocol
 
-from flowexport_mgmt.north.netconf.failures import FailedLogins
+from flowexport_mgmt.north.failures import FailedLogins
 from flowexport_mgmt.north.netconf.gate import Gate, Visitor
 from flowexport_mgmt.north.netconf.refusals import Reason
 from flowexport_mgmt.north.netconf.sessions import Sessions

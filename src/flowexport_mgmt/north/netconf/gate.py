@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-import ipaddress
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
+
+from flowexport_mgmt.north.failures import source_of
 
 GRACE: Final = 2.0
 """Seconds that a stranger may take while others wait; a client that means it needs a fraction."""
@@ -157,14 +157,3 @@ class _Crowd:
 
     def all(self) -> Iterable[Visitor]:
         return [visitor for visitors in self._sources.values() for visitor in visitors]
-
-
-@functools.lru_cache(maxsize=1024)
-def source_of(address: str) -> str:
-    """Give what an address counts as: itself, or for IPv6 its /64."""
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    if parsed.version == 4:
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((parsed, 64), strict=False))

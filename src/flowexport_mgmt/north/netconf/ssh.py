@@ -14,10 +14,10 @@ from flowexport_mgmt.north.acceptor import Acceptor
 from flowexport_mgmt.north.listener import Stop
 from flowexport_mgmt.north.netconf.entrance import Arrival, Entrance
 from flowexport_mgmt.north.netconf.keys import UserKeys
-from flowexport_mgmt.north.netconf.passwords import Passwords
 from flowexport_mgmt.north.netconf.refusals import Reason
 from flowexport_mgmt.north.netconf.sessions import Sessions
 from flowexport_mgmt.north.netconf.ssh_channel import open_channel
+from flowexport_mgmt.north.passwords import Passwords
 
 _KEY_EXCHANGE: Final = (
     "mlkem768x25519-*,curve25519-*,ecdh-sha2-nistp*,"

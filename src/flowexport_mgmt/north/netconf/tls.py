@@ -9,11 +9,11 @@ import ssl
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
+from flowexport_mgmt.credentials.cert_names import user_of, verified_chain
 from flowexport_mgmt.link.broker import TcpEndpoint
 from flowexport_mgmt.model.server import NetconfTlsCertToName
 from flowexport_mgmt.north.acceptor import Acceptor
 from flowexport_mgmt.north.listener import Stop
-from flowexport_mgmt.north.netconf.cert_names import user_of, verified_chain
 from flowexport_mgmt.north.netconf.entrance import Arrival, Entrance
 from flowexport_mgmt.north.netconf.keepalive import keep_alive
 from flowexport_mgmt.north.netconf.peer import Peer

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from cryptography import x509
 
 from flowexport_mgmt.credentials import CredentialsError, KeyFolders, server_context
+from flowexport_mgmt.credentials.cert_names import is_known_fingerprint
 from flowexport_mgmt.datastore import Refusal
 from flowexport_mgmt.link import messages
 from flowexport_mgmt.link.broker import Broker, TcpEndpoint
@@ -23,7 +24,6 @@ from flowexport_mgmt.model.server import (
     Server,
 )
 from flowexport_mgmt.north.listener import RETRY_AFTER
-from flowexport_mgmt.north.netconf.cert_names import is_known_fingerprint
 from flowexport_mgmt.north.netconf.keyed_door import KeyedDoor, Plan
 from flowexport_mgmt.north.netconf.tls import TlsServer
 

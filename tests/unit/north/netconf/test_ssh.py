@@ -17,7 +17,7 @@ from tests.support.netconf_server import HOST, Server, running_server
 from tests.support.ports import free_port
 
 from flowexport_mgmt.model.base import OperStatus
-from flowexport_mgmt.north.netconf import passwords
+from flowexport_mgmt.north import passwords
 from flowexport_mgmt.north.netconf.refusals import Reason
 from flowexport_mgmt.wire.netconf import END_OF_MESSAGE, Framing, encode
 

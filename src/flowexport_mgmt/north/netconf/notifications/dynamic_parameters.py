@@ -8,11 +8,11 @@ from typing import Final
 
 from lxml import etree
 
+from flowexport_mgmt.datastore.notifiable import has_notifiable
 from flowexport_mgmt.errors import ErrorTag, ManagementError
 from flowexport_mgmt.north.netconf import filter_parameters, names, parameters
 from flowexport_mgmt.north.netconf.notifications import stream
 from flowexport_mgmt.north.netconf.notifications.errors import refuse
-from flowexport_mgmt.north.netconf.notifications.notifiable import has_notifiable
 from flowexport_mgmt.north.netconf.notifications.push import OnChange, Periodic, Selection
 from flowexport_mgmt.north.netconf.notifications.records import instant, now
 from flowexport_mgmt.north.netconf.parameters import Parameters

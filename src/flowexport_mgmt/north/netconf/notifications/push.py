@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from flowexport_mgmt.datastore.notifiable import is_notifiable
 from flowexport_mgmt.errors import ManagementError
 from flowexport_mgmt.north.netconf import names
 from flowexport_mgmt.north.netconf.evaluation import Printed
 from flowexport_mgmt.north.netconf.notifications.client import Client
 from flowexport_mgmt.north.netconf.notifications.difference import Edit, difference
 from flowexport_mgmt.north.netconf.notifications.lifecycle import Style, Subscription
-from flowexport_mgmt.north.netconf.notifications.notifiable import is_notifiable
 from flowexport_mgmt.north.netconf.notifications.records import Record, now
 from flowexport_mgmt.north.netconf.notifications.snapshots import Snapshots
 from flowexport_mgmt.north.netconf.notifications.stream import Stream

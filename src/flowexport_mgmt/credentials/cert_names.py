@@ -5,13 +5,11 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv6Address
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
-
-from flowexport_mgmt.model.server import NetconfTlsCertToName
 
 _HASHES: Final[Mapping[int, Callable[[], hashes.HashAlgorithm]]] = {
     2: hashes.SHA1,
@@ -25,10 +23,31 @@ _HASHES: Final[Mapping[int, Callable[[], hashes.HashAlgorithm]]] = {
 Chain = Sequence[x509.Certificate]
 """A verified chain: the peer's own certificate first, then the authorities up to the root."""
 
+
+class CertToName(Protocol):
+    """An entry of the list cert-to-name, whichever server has it."""
+
+    @property
+    def id(self) -> int:
+        """The place of the entry in the order."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The octet of the algorithm, and the digest, in hexadecimal with colons."""
+
+    @property
+    def map_type(self) -> str:
+        """How the name is found."""
+
+    @property
+    def name(self) -> str | None:
+        """The name, where it is given here."""
+
+
 _Names = Callable[[x509.Certificate], Iterator[str]]
 
 
-def user_of(chain: Chain, entries: Iterable[NetconfTlsCertToName]) -> str | None:
+def user_of(chain: Chain, entries: Iterable[CertToName]) -> str | None:
     """Derive the user's name; None where no entry gives one.
 
     An entry counts when its fingerprint is that of any certificate of the chain; one that matches
@@ -68,7 +87,7 @@ def is_known_fingerprint(fingerprint: str) -> bool:
     return algorithm is not None and len(octets) == 1 + algorithm().digest_size
 
 
-def _name(certificate: x509.Certificate, entry: NetconfTlsCertToName) -> str | None:
+def _name(certificate: x509.Certificate, entry: CertToName) -> str | None:
     kind = entry.map_type.rpartition(":")[2]
     if kind == "specified":
         return entry.name

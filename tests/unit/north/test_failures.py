@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from flowexport_mgmt.north.netconf.failures import MAX_SOURCES, FailedLogins
+from flowexport_mgmt.north.failures import MAX_SOURCES, FailedLogins
 
 
 def test_a_source_that_failed_too_often_waits_and_is_forgiven_bit_by_bit() -> None:

@@ -8,8 +8,8 @@ import pytest
 from cryptography import x509
 from tests.support.certificates import Authority, fingerprint
 
+from flowexport_mgmt.credentials.cert_names import is_known_fingerprint, user_of
 from flowexport_mgmt.model.server import NetconfTlsCertToName
-from flowexport_mgmt.north.netconf.cert_names import is_known_fingerprint, user_of
 
 SHA1_OF_RFC_7407 = "02:DC:CD:4B:67:D4:1D:2C:B0:59:38:4B:E0:2C:7C:A1:F6:C8:AA:9F:8C"
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import ipaddress
 from collections import OrderedDict
 from typing import Final
-
-from flowexport_mgmt.north.netconf.gate import source_of
 
 MAX_SOURCES: Final = 1024
 """Sources that are remembered; the one that failed longest ago makes room."""
@@ -47,3 +47,14 @@ class FailedLogins:
     def _failures(self, source: str, now: float) -> float:
         failures, since = self._sources.get(source, (0.0, now))
         return max(0.0, failures - (now - since) * self.limit / _MINUTE)
+
+
+@functools.lru_cache(maxsize=1024)
+def source_of(address: str) -> str:
+    """Give what an address counts as: itself, or for IPv6 its /64."""
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    if parsed.version == 4:
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((parsed, 64), strict=False))
