@@ -106,8 +106,12 @@ class Daemon(Program):
         )
 
     def init_document(self, more: Mapping[str, Any]) -> dict[str, Any]:
-        self.ssh_port, self.http_port = free_ports(2)
-        server = {"netconf": {"ssh": {"port": self.ssh_port}}, "http": {"port": self.http_port}}
+        self.ssh_port, self.http_port, self.gnmi_port = free_ports(3)
+        server = {
+            "netconf": {"ssh": {"port": self.ssh_port}},
+            "http": {"port": self.http_port},
+            "gnmi": {"port": self.gnmi_port},
+        }
         return {"flow-export-server:server": server, **more}
 
     def wait_started(self, seconds: float = 20.0) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from flowexport_mgmt.app.later import LaterComponent
     from flowexport_mgmt.datastore import Datastore
     from flowexport_mgmt.link.messages import CollectorStateChange, Event, SourceStateChange
+    from flowexport_mgmt.north.gnmi.door import GnmiDoor
     from flowexport_mgmt.north.http.door import HttpDoor
     from flowexport_mgmt.north.netconf.door import NetconfDoor
 
@@ -76,7 +77,7 @@ class Manager:
             await self._stop()
 
     async def _start(self) -> None:
-        """Start what works first: the exporter, then NETCONF, then HTTP.
+        """Start what works first: the exporter, then NETCONF, then HTTP, then gNMI.
 
         The imports are late so that privileges are given up before anything large is imported;
         those of the doors are slow and run beside the event loop, which serves the link meanwhile.
@@ -95,9 +96,10 @@ class Manager:
         await datastore.start()
         self._started = True
         await self._reconcile()
-        http = self._expect_http(datastore)
+        http, gnmi = self._expect(datastore), self._expect(datastore)
         await self._open_netconf(datastore)
         await self._open_http(datastore, http, state)
+        await self._open_gnmi(datastore, gnmi)
         self._control.ready()
         self._spawn(StatusLine(datastore, self._control.set_status).run())
 
@@ -139,13 +141,13 @@ class Manager:
                 f"{folders.socket}: {error.strerror}", ExitCode.RESOURCE_MISSING
             ) from error
 
-    def _expect_http(self, datastore: Datastore) -> LaterComponent:
-        """Keep commits that come over NETCONF from passing the HTTP door by."""
+    def _expect(self, datastore: Datastore) -> LaterComponent:
+        """Keep commits that come over NETCONF from passing a door by that is not there yet."""
         from flowexport_mgmt.app.later import LaterComponent  # noqa: PLC0415 - see _start
 
-        http = LaterComponent()
-        datastore.register(http)
-        return http
+        later = LaterComponent()
+        datastore.register(later)
+        return later
 
     async def _open_http(
         self, datastore: Datastore, http: LaterComponent, state: ExporterState
@@ -157,6 +159,16 @@ class Manager:
         datastore.register_state(door)
         http.arrive(door)
         await datastore.restore(http)
+
+    async def _open_gnmi(self, datastore: Datastore, gnmi: LaterComponent) -> None:
+        module = await asyncio.to_thread(import_module, "flowexport_mgmt.north.gnmi.door")
+        folders = self._settings.folders
+        door: GnmiDoor = module.GnmiDoor(
+            datastore, keys=KeyFolders(folders.keys), own_folder=folders.state / "tls"
+        )
+        datastore.register_state(door)
+        gnmi.arrive(door)
+        await datastore.restore(gnmi)
 
     def _read_init(self) -> tuple[Path | None, bytes | None]:
         """Read the first configuration from the descriptor that the supervisor opened, if any."""

@@ -132,7 +132,11 @@ class Commits:
             private.free()
 
     async def transact(self, request: CommitRequest, steps: Sequence[Step]) -> CommitRecord:
-        """Make the steps in a private candidate, and that running."""
+        """Make the steps in a private candidate, and that running.
+
+        While a confirmed commit is pending only its persist-id lets a transaction in (others get a
+        PendingError), which confirms it, or extends it. StepRefusedError: a step is wrong.
+        """
         with self._audit.refusals(request.session, "transaction"):
             return await self.writes.run(self._transact(request, steps))
 

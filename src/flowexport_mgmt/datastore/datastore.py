@@ -364,11 +364,7 @@ class Datastore:
         confirmed: Confirmed | None = None,
         persist_id: str | None = None,
     ) -> CommitRecord:
-        """Make steps in a private candidate and commit it, all of them or none.
-
-        While a confirmed commit is pending only its ``persist_id`` lets a transaction in (others
-        get a PendingError), which confirms it, or extends it. StepRefusedError: a step is wrong.
-        """
+        """Make steps in a private candidate and commit it, all or none; see Commits.transact."""
         request = CommitRequest(session, comment, "", confirmed, persist_id)
         return await self._commits.transact(request, steps)
 

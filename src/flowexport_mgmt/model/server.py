@@ -163,6 +163,102 @@ class Netconf(Node, frozen=True, kw_only=True):
     """
 
 
+class GnmiTlsCertToName(Node, frozen=True, kw_only=True):
+    """This list defines how certificates are mapped to names. The name is derived by considering
+    each cert-to-name list entry in order. The cert-to-name entry's fingerprint determines
+    whether the list entry is a match: 1) If the cert-to-name list entry's fingerprint value
+    matches that of the presented certificate, then consider the list entry a successful match.
+    2) If the cert-to-name list entry's fingerprint value matches that of a locally held copy of
+    a trusted CA certificate, and that CA certificate was part of the CA certificate chain to
+    the presented certificate, then consider the list entry a successful match. Once a matching
+    cert-to-name list entry has been found, the map-type is used to determine how the name
+    associated with the certificate should be determined. See the map-type leaf's description
+    for details on determining the name value. If it is impossible to determine a name from the
+    cert-to-name list entry's data combined with the data presented in the certificate, then
+    additional cert-to-name list entries MUST be searched to look for another potential match.
+    Security administrators are encouraged to make use of certificates with subjectAltName
+    fields that can be mapped to names so that a single root CA certificate can allow all child
+    certificates' subjectAltName fields to map directly to a name via a 1:1 transformation.
+    """
+
+    id: int
+    """The id specifies the order in which the entries in the cert-to-name list are searched.
+    Entries with lower numbers are searched first.
+    """
+
+    fingerprint: str
+    """Specifies a value with which the fingerprint of the full certificate presented by the peer
+    is compared. If the fingerprint of the full certificate presented by the peer does not match
+    the fingerprint configured, then the entry is skipped, and the search for a match continues.
+    """
+
+    map_type: str
+    """Specifies the algorithm used to map the certificate presented by the peer to a name.
+    Mappings that need additional configuration objects should use the 'when' statement to make
+    them conditional based on the map-type.
+    """
+
+    name: str | None = None
+    """Directly specifies the NETCONF username when the map-type is 'specified'."""
+
+
+class GnmiTls(Node, frozen=True, kw_only=True):
+    """The certificates. They are read anew for each connection; those that are open live on.
+    Without 'certificate' the server shows one of its own making, which is kept in the key
+    folder as gnmi-self-signed.pem.
+    """
+
+    certificate: str | None = None
+    """The certificate that is shown to the peer, followed by those of the authorities between it
+    and the root.
+    """
+
+    private_key: str | None = None
+    """The private key of the certificate, unencrypted. When absent it is in the certificate's
+    file.
+    """
+
+    ca: str | None = None
+    """The certificates of the authorities that the clients' certificates are verified against.
+    When absent clients are not asked for one.
+    """
+
+    cert_to_name: tuple[GnmiTlsCertToName, ...] = ()
+
+
+class Gnmi(Node, frozen=True, kw_only=True):
+    """The gNMI server."""
+
+    enabled: bool = True
+    """Whether the door is open."""
+
+    address: str = "127.0.0.1"
+    """The local address to listen on."""
+
+    port: int = 9339
+    """The TCP port to listen on."""
+
+    plaintext: bool = False
+    """Whether there is no TLS, which is possible on a loopback address only. Users prove
+    themselves by their passwords all the same.
+    """
+
+    tls: GnmiTls = msgspec.field(default_factory=GnmiTls)
+    max_sessions: int = 64
+    """Clients at once: connections, each with the users that it speaks for. When there are as
+    many, one that has had nothing to do for longest makes room; when all are at work, further
+    ones are refused. Units: sessions.
+    """
+
+    max_subscriptions: int = 256
+    """Subscribe RPCs at once; further ones are refused. Units: subscriptions."""
+
+    min_sample_interval: int = 1000
+    """The shortest sample and heartbeat interval that a client may ask for, and what it gets when
+    it asks for none. Units: milliseconds.
+    """
+
+
 class Http(Node, frozen=True, kw_only=True):
     """The HTTP server of metrics, health and simulated devices."""
 
@@ -219,6 +315,7 @@ class Server(Node, frozen=True, kw_only=True):
     """Management of the flow exporter."""
 
     netconf: Netconf = msgspec.field(default_factory=Netconf)
+    gnmi: Gnmi = msgspec.field(default_factory=Gnmi)
     http: Http = msgspec.field(default_factory=Http)
     metrics: Metrics = msgspec.field(default_factory=Metrics)
     user: tuple[User, ...] = ()
@@ -316,6 +413,76 @@ class NetconfState(Node, frozen=True, kw_only=True):
     tls: NetconfTlsState | None = None
     call_home: tuple[NetconfCallHomeState, ...] = ()
     refusals: NetconfRefusals | None = None
+
+
+class GnmiTlsState(Node, frozen=True, kw_only=True):
+    """The certificates. They are read anew for each connection; those that are open live on.
+    Without 'certificate' the server shows one of its own making, which is kept in the key
+    folder as gnmi-self-signed.pem.
+    """
+
+    certificate_expiry: str | None = None
+    """When the certificate expires."""
+
+
+class GnmiClient(Node, frozen=True, kw_only=True):
+    """What a client's subscriptions have been sent."""
+
+    session: int
+    """The session-id, as in ../../sessions."""
+
+    subscriptions: int | None = None
+    """Subscribe RPCs that are open. Units: subscriptions."""
+
+    notifications: int | None = None
+    """Notifications sent. Units: messages."""
+
+    octets: int | None = None
+    """The size of the notifications sent. Units: octets."""
+
+    coalesced: int | None = None
+    """Notifications that were put together with a later one, because the client read too slowly.
+    Units: messages.
+    """
+
+    queued_octets: int | None = None
+    """The size of the notifications that wait for the client. Units: octets."""
+
+
+class GnmiRefusals(Node, frozen=True, kw_only=True):
+    """What was refused or cut short, by reason, since the start of the server."""
+
+    failed_logins: int | None = None
+    """RPCs of a client that did not prove who it is. Units: rpcs."""
+
+    blocked_sources: int | None = None
+    """RPCs refused because logins from their address had failed too often. Units: rpcs."""
+
+    sessions: int | None = None
+    """RPCs refused because there were as many clients as may be. Units: rpcs."""
+
+    subscriptions: int | None = None
+    """Subscribe RPCs refused because there were as many as may be. Units: rpcs."""
+
+    slow_clients: int | None = None
+    """Subscribe RPCs ended because the client did not read. Units: rpcs."""
+
+    malformed_requests: int | None = None
+    """RPCs whose request was no message of gNMI. Units: rpcs."""
+
+
+class GnmiState(Node, frozen=True, kw_only=True):
+    """The gNMI server."""
+
+    tls: GnmiTlsState | None = None
+    oper_status: OperStatus | None = None
+    """How the entity fares."""
+
+    oper_reason: str | None = None
+    """Why oper-status is not 'up', in words an operator can act on."""
+
+    client: tuple[GnmiClient, ...] = ()
+    refusals: GnmiRefusals | None = None
 
 
 class HttpState(Node, frozen=True, kw_only=True):
@@ -447,6 +614,7 @@ class ServerState(Node, frozen=True, kw_only=True):
     """Management of the flow exporter."""
 
     netconf: NetconfState | None = None
+    gnmi: GnmiState | None = None
     http: HttpState | None = None
     sessions: Sessions | None = None
     history: History | None = None

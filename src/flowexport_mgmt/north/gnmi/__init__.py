@@ -1,0 +1,1 @@
+"""gNMI: the gRPC Network Management Interface, version 0.10."""

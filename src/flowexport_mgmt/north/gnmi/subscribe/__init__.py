@@ -1,0 +1,1 @@
+"""Subscribe (specification, section 3.5)."""
