@@ -89,8 +89,7 @@ class Datastore:
         self._state = StateReader(schema)
         self._calls = Calls(self.access, lambda: self._transactions.running.tree)
         own = OwnState(self._report, lambda: self.history, self._report_pending, self._audit)
-        for provider in (self.access, HostName(), own):
-            self._state.register(provider)
+        self._state.register(self.access, HostName(), own)
 
     # -- life
 

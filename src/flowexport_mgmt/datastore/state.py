@@ -32,9 +32,9 @@ class StateReader:
         self._providers: list[StateProvider] = []
         self._encoders: dict[str, Encoder] = {}
 
-    def register(self, provider: StateProvider) -> None:
-        """Ask a provider from now on."""
-        self._providers.append(provider)
+    def register(self, *providers: StateProvider) -> None:
+        """Ask some providers from now on."""
+        self._providers += providers
 
     async def read(self, paths: Sequence[str]) -> StateSnapshot:
         """Ask all whose paths overlap with the given ones, at the same time."""
