@@ -44,6 +44,7 @@ _QUICK_TURN: Final = 10.0
 _POLL: Final = 1.0
 _SAME_POLL: Final = int(0.3e9)
 _SETTLE: Final = 1.0
+_SET_UP: Final = 20.0
 _RULES: Final = """
 table inet fx {
     chain own { type filter hook output priority raw; oifname lo notrack; }
@@ -151,18 +152,28 @@ class _Bench:
             _collector("moved", "ipfix", sinks["one"], 1),
         )
         self._daemon.commit(flow_export(*collectors, _SETTINGS))
-        status = wait_until(self._sampling, 20, "the state of sampling")
-        if status != "up":
-            raise Skipped(f"packets cannot be sampled here: {status}")
+        self._await_sampling()
         wait_until(lambda: all(sinks[kind].arrived for kind in _KINDS), 20, "datagrams of all")
 
+    def _await_sampling(self) -> None:
+        """Wait until packets are sampled.
+
+        Raises:
+            Skipped: they are not.
+        """
+        end = time.monotonic() + _SET_UP
+        while (status := self._sampling()) != "up":
+            if time.monotonic() > end:
+                raise Skipped(f"packets cannot be sampled here: {status}")
+            time.sleep(EVERY)
+
     def _sampling(self) -> str:
-        """Give up, or why nothing is sampled; nothing while that is not known."""
+        """Give up, or why nothing is sampled."""
         with self._daemon.netconf() as session:
             reply = session.get(f'<flow-export xmlns="{FE}"><sampling/></flow-export>')
         place = f".//{{{FE}}}interface/{{{FE}}}statistics/{{{FE}}}"
         status = reply.findtext(f"{place}oper-status", "")
-        return reply.findtext(f"{place}oper-reason", status)
+        return status if status == "up" else reply.findtext(f"{place}oper-reason", status)
 
     def take_turn(self, turns: _Turns, seconds: float, *, commits: bool) -> None:
         """Let time pass, with commits or without."""

@@ -84,17 +84,20 @@ class Decoder:
         """Take octets and return the messages that they complete, in order."""
         if self.failure is not None:
             return []
+        waiting = self._framing is None
         self._buffer += data
-        return self._messages()
+        return self._messages(waiting=waiting)
 
     def resume(self, framing: Framing) -> list[bytes]:
         """Go on after the hello, and return the messages that had come with it."""
         self._framing = framing
         return self._messages()
 
-    def _messages(self) -> list[bytes]:
+    def _messages(self, *, waiting: bool = False) -> list[bytes]:
         found: list[bytes] = []
         try:
+            if waiting:  # nobody knows yet where a message of these octets ends
+                self._check_size(len(self._buffer))
             while (message := self._next()) is not None:
                 found.append(message)
         except DecodeError as error:
@@ -107,7 +110,6 @@ class Decoder:
             return self._next_chunked()
         if self._framing is Framing.END_OF_MESSAGE:
             return self._next_terminated()
-        self._check_size(len(self._buffer))
         return None
 
     def _next_terminated(self) -> bytes | None:

@@ -148,6 +148,13 @@ def test_what_waits_behind_the_hello_is_bounded() -> None:
     assert failure(decoder).code == "message-size"
 
 
+def test_many_messages_behind_the_hello_are_not_one() -> None:
+    decoder = Decoder(10)
+    whole = encode(b"<a/>", Framing.CHUNKED) * 5
+    assert decoder.feed(HELLO + b"]]>]]>" + whole) == [HELLO]
+    assert decoder.resume(Framing.CHUNKED) == [b"<a/>"] * 5
+
+
 def test_what_cannot_be_framed_is_refused() -> None:
     with pytest.raises(EncodeError):
         encode(b"a]]>]]>b", Framing.END_OF_MESSAGE)
