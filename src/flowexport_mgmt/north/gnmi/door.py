@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +33,8 @@ _GNMI: Final = "/fxs:server/fxs:gnmi"
 SELF_SIGNED: Final = "gnmi-self-signed.pem"
 _GRACE: Final = 30.0
 """Seconds that RPCs may go on when the server moves to another port."""
+_TURN: Final = 2.0
+"""Seconds that they may when it stays and changes to TLS or back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,22 +190,34 @@ class GnmiDoor:
         if old is not None and old.where == where:
             if old.certificates is not None and plan.pem is not None:
                 old.certificates.pem = plan.pem
+        elif old is not None and where is not None and plan.opened is None and not reason:
+            self._leave(self._turn_over(old, where, plan.pem))
         else:
             self._serving = None
-            await self._retire(old, at_once=where is not None and plan.opened is None)
-            opened = plan.opened
-            if where is not None and opened is None and not reason:
-                try:
-                    opened = self._open(where, plan.pem)
-                except OSError as error:
-                    reason = _cannot(where.endpoint, error)
-            if opened is not None:
-                await opened.server.start()
-                self._serving = opened
-                _log.info("gNMI: listening on %s", opened.where.endpoint)
+            if old is not None:
+                self._leave(old.server.stop(_GRACE))
+            if plan.opened is not None:
+                await self._start(plan.opened)
         if reason and reason != self._reason:
             _log.warning("gNMI: %s; trying again", reason)
         self._reason = reason
+
+    async def _start(self, opened: _Serving) -> None:
+        await opened.server.start()
+        self._serving = opened
+        _log.info("gNMI: listening on %s", opened.where.endpoint)
+
+    async def _turn_over(self, old: _Serving, where: _Where, pem: Pem | None) -> None:
+        """Use the port in another way, once the RPCs have ended: that which asks may be one."""
+        self._serving = None
+        self._reason = "TLS is being changed"
+        await old.server.stop(_TURN)
+        try:
+            await self._start(self._open(where, pem))
+            self._reason = ""
+        except OSError as error:
+            self._reason = _cannot(where.endpoint, error)
+        self._again.want(self._enabled and bool(self._reason))
 
     async def abort(self) -> None:
         """Close the new port again."""
@@ -217,7 +231,8 @@ class GnmiDoor:
         await self.abort()
         await self.engine.subscriptions.stop()
         serving, self._serving = self._serving, None
-        await self._retire(serving, at_once=True)
+        if serving is not None:
+            await serving.server.stop(0.5)
         for task in self._leaving:
             task.cancel()
         if self._leaving:
@@ -225,16 +240,16 @@ class GnmiDoor:
         self.engine.clients.stop()
         self.engine.logins.stop()
 
-    async def _retire(self, serving: _Serving | None, *, at_once: bool) -> None:
-        """Stop a server; its RPCs may go on for a while where nobody needs its port."""
-        if serving is None:
-            return
-        if at_once:
-            await serving.server.stop(0.5)
-            return
-        task = asyncio.create_task(serving.server.stop(_GRACE))
+    def _leave(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let a server end beside everything else."""
+        task = asyncio.create_task(work)
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether it serves, and with TLS."""
+        return self._serving is not None and not self._serving.where.plaintext
 
     async def _restore(self) -> None:
         await self._datastore.restore(self)
