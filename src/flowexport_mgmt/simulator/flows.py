@@ -146,11 +146,15 @@ class FlowTable:
         self._schedule(rows, np.full(len(rows), now_ms, np.int64))
 
     def _begin_all(self, now_ms: int) -> None:
-        """Begin with flows that are in the middle of their lives, so that there is no surge."""
+        """Begin with flows in the middle of their lives, with reports behind them: no surge."""
         rows = np.arange(len(self._due))
         drawn = self._drawer.draw(len(rows))
         age = (self._generator.random(len(rows)) * drawn.duration_ms).astype(np.int64)
         self._set(rows, drawn, now_ms - age)
+        reported = np.minimum(age, self.timeouts.active_ms) * self._generator.random(len(rows))
+        since = now_ms - reported.astype(np.int64)
+        self._sent[rows] = self._count_packets(rows, since)
+        self._schedule(rows, since)
 
     def _begin(self, rows: NDArray[np.intp], now_ms: int) -> None:
         """Let new flows take the places of those that ended."""

@@ -1,0 +1,1 @@
+"""``flowexport-sim``: simulated devices in one command."""
