@@ -31,12 +31,12 @@ class _Held:
 class SocketBroker:
     """Binds sockets with the supervisor's privilege and keeps them by endpoint.
 
-    ``unix_path`` is the one Unix socket that may be asked for; it is given to ``owner`` (uid and
-    gid), so that the child that serves it and root are the ones who can connect.
+    ``unix_path`` is the one Unix socket that may be asked for, if any; it is given to ``owner``
+    (uid and gid), so that the child that serves it and root are the ones who can connect.
     """
 
-    def __init__(self, unix_path: Path, owner: tuple[int, int] | None = None) -> None:
-        self._unix_path = str(unix_path)
+    def __init__(self, unix_path: Path | None, owner: tuple[int, int] | None = None) -> None:
+        self._unix_path = None if unix_path is None else str(unix_path)
         self._owner = owner
         self._held: dict[Endpoint, _Held] = {}
 

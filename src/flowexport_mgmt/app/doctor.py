@@ -19,7 +19,7 @@ from flowexport_mgmt.link import messages as m
 from flowexport_mgmt.model.base import OperStatus
 
 if TYPE_CHECKING:
-    from flowexport_mgmt.app.exporter_link import ExporterLink
+    from flowexport_mgmt.app.exporter_link import ProcessLink
     from flowexport_mgmt.datastore import Datastore
 
 _PATIENCE: Final = 15.0
@@ -38,7 +38,7 @@ _GRADES: Final = {
 class Doctor:
     """Examines when it is asked."""
 
-    def __init__(self, datastore: Datastore, link: ExporterLink, folders: Folders) -> None:
+    def __init__(self, datastore: Datastore, link: ProcessLink, folders: Folders) -> None:
         self._datastore = datastore
         self._link = link
         self._folders = folders

@@ -234,6 +234,7 @@ async def _main(settings: ChildSettings, control_socket: socket.socket) -> None:
         on_stop=end.ask,
         on_closed=end.force,
         on_logging=log.adjust,
+        on_tables=runtime.use_tables,
     )
     control.start()
     control.ready()

@@ -35,20 +35,23 @@ _MOST_DEVICES = 10_000
 _logger = logging.getLogger(__name__)
 
 
-class ExporterLink:
-    """The link to the exporter, one at a time.
+class ProcessLink:
+    """The link to the exporter or another process of its kind, one at a time.
 
-    ``on_hello`` is called when an exporter has said what it runs, ``on_event`` with each of its
-    events, ``on_lost`` when a link closed (False) or its exporter did not answer (True).
+    ``name`` is what the process is called. ``on_hello`` is called when one has said what it runs,
+    ``on_event`` with each of its events, ``on_lost`` when a link closed (False) or its process did
+    not answer (True).
     """
 
     def __init__(
         self,
+        name: str = "exporter",
         *,
         on_hello: Callable[[], None],
         on_event: Callable[[m.Event], None],
         on_lost: Callable[[bool], None],
     ) -> None:
+        self._name = name
         self._on_hello = on_hello
         self._on_event = on_event
         self._on_lost = on_lost
@@ -65,7 +68,7 @@ class ExporterLink:
         self.close()
         self.restarts = exporter_restarts
         decoder: msgspec.msgpack.Decoder[m.FromExporter] = msgspec.msgpack.Decoder(m.FromExporter)
-        self._channel = Channel(decoder, peer="the exporter", on_message=self._take)
+        self._channel = Channel(decoder, peer=f"the {self._name}", on_message=self._take)
         task = asyncio.get_running_loop().create_task(self._serve(self._channel, sock))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -84,14 +87,14 @@ class ExporterLink:
             async with asyncio.timeout(_ARRIVAL_PATIENCE):
                 await self._arrived.wait()
 
-    async def request(self, message: m.Request, patience: float) -> m.FromExporter:
+    async def request(self, message: m.Request | m.RibRequest, patience: float) -> m.FromExporter:
         """Ask the exporter.
 
         Raises:
             LinkError: there is no exporter, or it went away or did not answer in time.
         """
         if self._channel is None or self.commit is None:
-            raise LinkError("the exporter process is not running; it is being started again")
+            raise LinkError(f"the {self._name} process is not running; it is being started again")
         return await self._channel.request(message, patience)
 
     async def command(self, message: m.Request) -> m.FromExporter:
@@ -107,7 +110,7 @@ class ExporterLink:
             self._on_lost(True)
             raise
         if isinstance(reply, m.Failed):
-            raise LinkError(f"the exporter failed: {reply.message}")
+            raise LinkError(f"the {self._name} failed: {reply.message}")
         return reply
 
     async def _serve(self, channel: Channel[m.FromExporter], sock: socket.socket) -> None:
@@ -125,7 +128,7 @@ class ExporterLink:
             case m.CollectorStateChange() | m.SourceStateChange() | m.SampleLoss():
                 self._on_event(message)
             case _:
-                _logger.warning("the exporter sent %s unasked", type(message).__name__)
+                _logger.warning("the %s sent %s unasked", self._name, type(message).__name__)
 
 
 class ExporterComponent:
@@ -137,7 +140,7 @@ class ExporterComponent:
 
     paths: Sequence[str] = ("/",)
 
-    def __init__(self, link: ExporterLink) -> None:
+    def __init__(self, link: ProcessLink) -> None:
         self._link = link
         self._prepared: int | None = None
         self.again = False
@@ -212,7 +215,7 @@ class ExporterState:
 
     paths: Sequence[str] = ("/flow-export", "/simulation", "/interfaces")
 
-    def __init__(self, link: ExporterLink, configured: Callable[[], bool]) -> None:
+    def __init__(self, link: ProcessLink, configured: Callable[[], bool]) -> None:
         self._link = link
         self._configured = configured
         self.uncleared: Mapping[str, fe.CollectorStatistics] = {}
@@ -256,7 +259,7 @@ class ExporterState:
 class ExporterCalls:
     """Operations of the model that the exporter carries out."""
 
-    def __init__(self, link: ExporterLink) -> None:
+    def __init__(self, link: ProcessLink) -> None:
         self._link = link
 
     async def recent_flows(self, parameters: Mapping[str, str]) -> Mapping[str, Any]:

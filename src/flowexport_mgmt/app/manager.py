@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 from flowexport_mgmt.app.exporter_link import (
     ExporterCalls,
     ExporterComponent,
-    ExporterLink,
     ExporterState,
+    ProcessLink,
 )
 from flowexport_mgmt.app.logging_component import LoggingComponent
 from flowexport_mgmt.app.process import End, run_child
+from flowexport_mgmt.app.rib_link import RibCalls, RibComponent, RibState
 from flowexport_mgmt.app.settings import ChildSettings
 from flowexport_mgmt.app.status_line import StatusLine
 from flowexport_mgmt.credentials import KeyFolders
@@ -46,19 +47,27 @@ class Manager:
         self._settings = settings
         self._end = End()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._link = ExporterLink(
+        self._link = ProcessLink(
             on_hello=lambda: self._spawn(self._reconcile()),
             on_event=self._publish,
             on_lost=self._report_lost,
         )
         self._exporter = ExporterComponent(self._link)
+        self._rib_link = ProcessLink(
+            "rib",
+            on_hello=lambda: self._spawn(self._reconcile_rib()),
+            on_event=self._publish,
+            on_lost=self._report_rib_lost,
+        )
         self._control = Control(
             control_socket,
             on_link=self._link.open,
+            on_rib_link=self._rib_link.open,
             on_stop=self._end.ask,
             on_closed=self._end.force,
             on_reload=lambda: self._spawn(self._reload()),
         )
+        self._rib = RibComponent(self._rib_link, self._control)
         self._datastore: Datastore | None = None
         self._started = False
         self._limited = log.LimitedLogger(_logger)
@@ -92,6 +101,10 @@ class Manager:
         datastore.register_call("flow-export-simulation:devices", calls.devices)
         datastore.register_call("/flow-export/collector/clear-statistics", calls.clear_statistics)
         datastore.register_call("/flow-export/collector/export-now", calls.export_now)
+        datastore.register(self._rib)
+        datastore.register_state(RibState(self._rib_link, lambda: datastore.configuration))
+        refresh_routes = RibCalls(self._rib_link).refresh_routes
+        datastore.register_call("flow-export:refresh-routes", refresh_routes)
         self._employ_doctor(datastore)
         await datastore.start()
         self._started = True
@@ -189,6 +202,7 @@ class Manager:
         if self._datastore is not None:
             await self._datastore.stop()
         self._link.close()
+        self._rib_link.close()
         self._control.close()
 
     async def _reconcile(self) -> None:
@@ -198,6 +212,11 @@ class Manager:
             return
         _logger.info("the exporter runs commit %d and gets commit %d", commit, datastore.record.id)
         await datastore.restore(self._exporter)
+
+    async def _reconcile_rib(self) -> None:
+        """Let a rib process that has just begun run what it is there for."""
+        if self._datastore is not None and self._started and self._rib_link.commit == 0:
+            await self._datastore.restore(self._rib)
 
     async def _reload(self) -> None:
         """Prepare every component again with the running configuration."""
@@ -215,6 +234,10 @@ class Manager:
     def _report_lost(self, stuck: bool) -> None:
         with contextlib.suppress(LinkError):  # then the supervisor is gone, and so are we
             self._control.link_lost(stuck=stuck)
+
+    def _report_rib_lost(self, stuck: bool) -> None:
+        with contextlib.suppress(LinkError):  # as above
+            self._control.rib_link_lost(stuck=stuck)
 
     def _publish(self, event: Event) -> None:
         if isinstance(event, SampleLoss):

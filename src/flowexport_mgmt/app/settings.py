@@ -16,6 +16,7 @@ class ChildSettings:
     """How a child runs: its control socket's descriptor, its folders, and whom it becomes.
 
     ``life`` names this run of flowexportd, the same for every child that it starts.
+    ``tables`` is the descriptor of the memory that the rib process writes its look-up tables into.
     ``sockets`` is the descriptor by which the exporter asks for sockets in network namespaces (see
     `link.sockets`). ``init`` is a descriptor from which the first configuration is read, and
     ``init_name`` the file it came from: the supervisor opens it, since the child may not be
@@ -29,6 +30,7 @@ class ChildSettings:
     sockets: int | None = None
     init: int | None = None
     init_name: str = ""
+    tables: int | None = None
 
     def arguments(self) -> list[str]:
         """Write the settings as command-line arguments."""
@@ -46,6 +48,8 @@ class ChildSettings:
             ]
         if self.sockets is not None:
             words.append(f"--sockets={self.sockets}")
+        if self.tables is not None:
+            words.append(f"--tables={self.tables}")
         if self.init is not None:
             words += [f"--init={self.init}", f"--init-name={self.init_name}"]
         return words
@@ -64,6 +68,7 @@ def read_child_settings(arguments: Sequence[str] | None = None) -> ChildSettings
     parser.add_argument("--sockets", type=int)
     parser.add_argument("--init", type=int)
     parser.add_argument("--init-name", default="")
+    parser.add_argument("--tables", type=int)
     given = parser.parse_args(arguments)
     account = None if given.user is None else Account(given.user, given.uid, given.gid)
     return ChildSettings(
@@ -74,4 +79,5 @@ def read_child_settings(arguments: Sequence[str] | None = None) -> ChildSettings
         sockets=given.sockets,
         init=given.init,
         init_name=given.init_name,
+        tables=given.tables,
     )

@@ -25,6 +25,7 @@ from flowexport_mgmt.app.heart import Heart
 from flowexport_mgmt.app.loop import Loop
 from flowexport_mgmt.app.namespaces import NamespaceBroker
 from flowexport_mgmt.app.privilege import Account
+from flowexport_mgmt.app.rib_child import RibKeeper
 from flowexport_mgmt.app.settings import ChildSettings
 from flowexport_mgmt.errors import ExitCode, LinkError, StartError
 from flowexport_mgmt.link import control
@@ -52,8 +53,8 @@ _logger = logging.getLogger(__name__)
 class Supervisor:
     """Runs the daemon on folders that are held already; ``account`` is whom children become.
 
-    ``given`` are listening sockets that the service manager passed. ``manager`` and ``exporter``
-    are the modules that the children run.
+    ``given`` are listening sockets that the service manager passed. ``manager``, ``exporter`` and
+    ``rib`` are the modules that the children run.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Supervisor:
         given: Iterable[Given] = (),
         manager: str = "flowexport_mgmt.app.manager",
         exporter: str = "flowexport_mgmt.app.exporter",
+        rib: str = "flowexport_mgmt.app.rib",
     ) -> None:
         self._hold = hold
         self._account = account
@@ -78,7 +80,9 @@ class Supervisor:
         self._namespaces = NamespaceBroker(self._loop)
         self._exporter = Child("exporter", exporter, privileged=True)
         self._manager = Child("manager", manager)
+        self._rib = RibKeeper(rib, self._manager, self._exporter)
         self._children = (self._manager, self._exporter)
+        """Those that there always are."""
         self._heart = Heart(self._loop, self._notifier, self._end_still)
         self._logging: control.SetLogging | None = None
         self._joins = 0
@@ -100,12 +104,17 @@ class Supervisor:
                 self._loop.run(self._finished)
         finally:
             self._broker.close()
+            self._rib.close()
             self._namespaces.close()
             self._loop.close()
         return self._status
 
     def _finished(self) -> bool:
-        return self._stopping and not any(child.alive for child in self._children)
+        return self._stopping and not any(child.alive for child in self._all)
+
+    @property
+    def _all(self) -> tuple[Child, ...]:
+        return (*self._children, self._rib.child)
 
     def _end_still(self, seconds: float) -> None:
         """End an exporter whose pipeline stands still; it is started again."""
@@ -126,7 +135,13 @@ class Supervisor:
 
     def _spawn(self, child: Child) -> None:
         ours, theirs = control.pair()
-        with self._open_init(child) as init, self._open_sockets(child) as sockets:
+        with (
+            self._open_init(child) as init,
+            self._open_sockets(child) as sockets,
+            self._rib.make_tables()
+            if child is self._rib.child
+            else contextlib.nullcontext() as shared,
+        ):
             settings = ChildSettings(
                 control=theirs.fileno(),
                 folders=self._hold.folders,
@@ -135,13 +150,16 @@ class Supervisor:
                 sockets=sockets,
                 init=init,
                 init_name=str(self._init or ""),
+                tables=shared,
             )
-            further = [descriptor for descriptor in (init, sockets) if descriptor is not None]
+            further = [each for each in (init, sockets, shared) if each is not None]
             inherit = [self._hold.children_lock, *further]
             child.spawn(ours, theirs, settings.arguments(), inherit)
         self._loop.watch(ours, partial(self._read, child))
         if self._logging is not None:
             child.tell(self._logging)
+        if child is self._exporter:
+            self._rib.hand_out_tables()
 
     @contextlib.contextmanager
     def _open_sockets(self, child: Child) -> Iterator[int | None]:
@@ -176,6 +194,27 @@ class Supervisor:
             with end:
                 child.tell(control.NewLink(self._exporter.restarts), end.fileno())
 
+    def _mend_rib_link(self, *, stuck: bool) -> None:
+        if stuck:
+            _logger.warning("the rib does not answer and is ended")
+            self._rib.child.signal(signal.SIGKILL)
+        elif self._rib.child.ready and not self._stopping:
+            self._loop.call_later(_JOIN_AFTER, self._rib.join)
+
+    def _want_rib(self, *, wanted: bool) -> None:
+        """Start a rib process, or end the one there is."""
+        rib = self._rib
+        if wanted is rib.wanted or self._stopping:
+            return
+        rib.wanted = wanted
+        if wanted and not rib.child.alive:
+            self._restart(rib.child)
+        elif not wanted:
+            rib.dismiss()
+            self._loop.call_later(
+                _END_AFTER_CLOSE, partial(self._end, rib.child, rib.child.restarts)
+            )
+
     def _mend_link(self, *, stuck: bool) -> None:
         """Join the children again, or end an exporter that answers no more.
 
@@ -192,11 +231,15 @@ class Supervisor:
             self._join()
 
     def _restart(self, child: Child) -> None:
-        if self._stopping:
+        is_rib = child is self._rib.child
+        if self._stopping or (is_rib and (child.alive or not self._rib.wanted)):
             return
         try:
             self._spawn(child)
-            self._join()
+            if not is_rib:
+                self._join()
+            if child is not self._exporter:
+                self._rib.join()
         except (OSError, StartError) as error:
             _logger.error("the %s cannot be started: %s", child.name, error)  # noqa: TRY400
             self._loop.call_later(_RETRY_AFTER, partial(self._restart, child))
@@ -220,7 +263,7 @@ class Supervisor:
             self._loop.call_later(_END_AFTER_CLOSE, partial(self._end, child, child.restarts))
 
     def _end(self, child: Child, restarts: int) -> None:
-        """End a process that closed its control socket and stayed: it cannot be led any more."""
+        """End a process that closed its control socket, or was told to end, and stayed."""
         if child.restarts == restarts:
             child.signal(signal.SIGKILL)
 
@@ -232,12 +275,26 @@ class Supervisor:
                 self._notifier.ready()
             case control.Beat() if child is self._exporter:
                 self._heart.beat()
+            case control.Listen() if child is self._rib.child:
+                self._listen(child, self._rib.broker, message)
+            case control.Release() if child is self._rib.child:
+                self._rib.broker.release(message.endpoint)
             case _ if child is not self._manager:
                 _logger.warning("%s may not ask for %s", child.name, type(message).__name__)
+            case _:
+                self._take_wish(message)
+
+    def _take_wish(self, message: control.FromChild) -> None:
+        """Do what only the manager may ask for."""
+        match message:
+            case control.LinkLost(stuck=stuck, rib=True):
+                self._mend_rib_link(stuck=stuck)
             case control.LinkLost(stuck=stuck):
                 self._mend_link(stuck=stuck)
+            case control.WantRib(wanted=wanted):
+                self._want_rib(wanted=wanted)
             case control.Listen():
-                self._listen(message)
+                self._listen(self._manager, self._broker, message)
             case control.Release():
                 self._broker.release(message.endpoint)
             case control.SetLogging():
@@ -249,19 +306,21 @@ class Supervisor:
         child.set_ready()
         if child is self._manager:
             self._broker.child_ready()
+        elif child is self._rib.child:
+            self._rib.broker.child_ready()
         if all(each.ready for each in self._children):
             if not self._started:
                 _logger.info("started")
             self._started = True
             self._notifier.ready()
 
-    def _listen(self, message: control.Listen) -> None:
+    def _listen(self, child: Child, broker: SocketBroker, message: control.Listen) -> None:
         try:
-            listener = self._broker.listen(message.endpoint)
+            listener = broker.listen(message.endpoint)
         except OSError as error:
-            self._manager.tell(control.Bound(message.request, error.errno or errno.EINVAL))
+            child.tell(control.Bound(message.request, error.errno or errno.EINVAL))
         else:
-            self._manager.tell(control.Bound(message.request), listener.fileno())
+            child.tell(control.Bound(message.request), listener.fileno())
 
     def _set_logging(self, message: control.SetLogging) -> None:
         try:
@@ -271,10 +330,11 @@ class Supervisor:
             return
         self._logging = message
         self._exporter.tell(message)
+        self._rib.child.tell(message)
 
     # -- ending
     def _reap(self) -> None:
-        for child in self._children:
+        for child in self._all:
             status = child.reap()
             if status is not None:
                 self._take_end(child, status)
@@ -285,9 +345,11 @@ class Supervisor:
             self._heart.pause()
         if child is self._manager:
             self._broker.child_gone()
-        if self._stopping:
+        elif child is self._rib.child:
+            self._rib.take_end()
+        if self._stopping or (child is self._rib.child and not self._rib.wanted):
             return
-        if not self._started and status in _FINAL:
+        if child in self._children and not self._started and status in _FINAL:
             self._status = status
             self._stop()
             return
@@ -308,13 +370,13 @@ class Supervisor:
             return
         self._stopping = True
         self._notifier.stopping()
-        for child in self._children:
+        for child in self._all:
             child.tell(control.Stop())
         self._loop.call_later(_TERMINATE_AFTER, partial(self._signal_all, signal.SIGTERM))
         self._loop.call_later(_KILL_AFTER, partial(self._signal_all, signal.SIGKILL))
 
     def _signal_all(self, number: signal.Signals) -> None:
-        for child in self._children:
+        for child in self._all:
             if child.alive:
                 _logger.warning("the %s does not end; sending %s", child.name, number.name)
                 child.signal(number)

@@ -4,6 +4,8 @@
 
     supervisor -> child                      child -> supervisor
     NewLink(exporter_restarts) + descriptor  Ready()
+    NewRibLink(rib_restarts) + descriptor    WantRib(wanted)
+    NewTables() [+ descriptor]
     Bound(request, error) [+ descriptor]     Listen(request, endpoint), Release(endpoint)
     SetLogging(level, format)                SetLogging(level, format)
     Reload()                                 Reloaded(), once per Reload
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from typing import TypeVar
 
 import msgspec
@@ -35,6 +38,16 @@ class NewLink(_Message, frozen=True):
     """A fresh end of the link to the other child rides along; it replaces the one before."""
 
     exporter_restarts: int
+
+
+class NewRibLink(_Message, frozen=True):
+    """A fresh end of the link between the manager and the rib process rides along."""
+
+    rib_restarts: int
+
+
+class NewTables(_Message, frozen=True):
+    """The look-up tables of a new rib process ride along; without any there is no such process."""
 
 
 class Bound(_Message, frozen=True):
@@ -68,9 +81,19 @@ class Reloaded(_Message, frozen=True):
 
 
 class LinkLost(_Message, frozen=True):
-    """The link closed, or ``stuck``: its other end did not answer and should be started again."""
+    """The link closed, or ``stuck``: its other end did not answer and should be started again.
+
+    It is the link to the exporter, or with ``rib`` the one to the rib process.
+    """
 
     stuck: bool
+    rib: bool = False
+
+
+class WantRib(_Message, frozen=True):
+    """Whether there has to be a rib process."""
+
+    wanted: bool
 
 
 class Beat(_Message, frozen=True):
@@ -96,14 +119,37 @@ class Release(_Message, frozen=True):
     endpoint: Endpoint
 
 
-ToChild = NewLink | Bound | Reload | Stop | SetLogging
-FromChild = Ready | Reloaded | LinkLost | Listen | Release | SetLogging | Beat | Status
+ToChild = NewLink | NewRibLink | NewTables | Bound | Reload | Stop | SetLogging
+FromChild = (
+    Ready | Reloaded | LinkLost | WantRib | Listen | Release | SetLogging | Beat | Status
+)
 
 _encode = msgspec.msgpack.Encoder().encode
 from_child: msgspec.msgpack.Decoder[FromChild] = msgspec.msgpack.Decoder(FromChild)
 to_child: msgspec.msgpack.Decoder[ToChild] = msgspec.msgpack.Decoder(ToChild)
 
 M = TypeVar("M")
+
+
+class PassedFile:
+    """A descriptor of something else than a socket that came with a message."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def detach(self) -> int:
+        """Give the descriptor away."""
+        descriptor, self._descriptor = self._descriptor, -1
+        return descriptor
+
+    def close(self) -> None:
+        """Close it, if it was not given away."""
+        if self._descriptor >= 0:
+            os.close(self.detach())
+
+
+Passed = socket.socket | PassedFile
+"""What rides along with a message."""
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -131,8 +177,8 @@ def send(control: socket.socket, message: msgspec.Struct, descriptor: int = -1) 
 
 def receive(
     control: socket.socket, decoder: msgspec.msgpack.Decoder[M]
-) -> tuple[M, socket.socket | None] | None:
-    """Take one message and the socket that rode along; None when none has come yet.
+) -> tuple[M, Passed | None] | None:
+    """Take one message and what rode along; None when none has come yet.
 
     Raises:
         LinkError: the peer closed its end or sent what the decoder refuses.
@@ -153,13 +199,11 @@ def receive(
     return message, passed
 
 
-def _adopt(descriptor: int) -> socket.socket:
+def _adopt(descriptor: int) -> Passed:
     os.set_inheritable(descriptor, False)  # recv_fds does not pass MSG_CMSG_CLOEXEC on
-    try:
-        adopted = socket.socket(fileno=descriptor)
-    except OSError as error:
-        os.close(descriptor)
-        raise LinkError("a descriptor that is no socket came with a control message") from error
+    if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+        return PassedFile(descriptor)
+    adopted = socket.socket(fileno=descriptor)
     adopted.setblocking(False)
     return adopted
 

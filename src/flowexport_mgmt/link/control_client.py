@@ -16,6 +16,10 @@ from flowexport_mgmt.link.control import (
     LinkLost,
     Listen,
     NewLink,
+    NewRibLink,
+    NewTables,
+    Passed,
+    PassedFile,
     Ready,
     Release,
     Reload,
@@ -24,6 +28,7 @@ from flowexport_mgmt.link.control import (
     Status,
     Stop,
     ToChild,
+    WantRib,
     receive,
     send,
     to_child,
@@ -55,6 +60,8 @@ class Control:
         on_closed: Callable[[], None],
         on_reload: Callable[[], None] = lambda: None,
         on_logging: Callable[[str, str], None] = lambda _level, _format: None,
+        on_rib_link: Callable[[socket.socket, int], None] = lambda sock, _restarts: sock.close(),
+        on_tables: Callable[[int | None], None] | None = None,
     ) -> None:
         self._control = control
         self._on_link = on_link
@@ -62,6 +69,8 @@ class Control:
         self._on_closed = on_closed
         self._on_reload = on_reload
         self._on_logging = on_logging
+        self._on_rib_link = on_rib_link
+        self._on_tables = on_tables
         self._requests: dict[int, _Request] = {}
         self._last_request = 0
 
@@ -91,6 +100,14 @@ class Control:
     def link_lost(self, *, stuck: bool) -> None:
         """Tell the supervisor that the link to the exporter is of no use any more."""
         send(self._control, LinkLost(stuck))
+
+    def rib_link_lost(self, *, stuck: bool) -> None:
+        """Tell the supervisor that the link to the rib process is of no use any more."""
+        send(self._control, LinkLost(stuck, rib=True))
+
+    def want_rib(self, *, wanted: bool) -> None:
+        """Tell the supervisor whether there has to be a rib process."""
+        send(self._control, WantRib(wanted))
 
     def set_logging(self, level: str, form: str) -> None:
         """Ask the supervisor to tell every other process how to log."""
@@ -139,11 +156,15 @@ class Control:
             self.close()
             self._on_closed()
 
-    def _dispatch(self, message: ToChild, passed: socket.socket | None) -> None:
+    def _dispatch(self, message: ToChild, passed: Passed | None) -> None:
         match message:
-            case NewLink(exporter_restarts=restarts) if passed is not None:
+            case NewLink(exporter_restarts=restarts) if isinstance(passed, socket.socket):
                 self._on_link(passed, restarts)
-            case Bound():
+            case NewRibLink(rib_restarts=restarts) if isinstance(passed, socket.socket):
+                self._on_rib_link(passed, restarts)
+            case NewTables():
+                self._take_tables(passed)
+            case Bound() if not isinstance(passed, PassedFile):
                 self._settle(message, passed)
             case Reload():
                 self._on_reload()
@@ -151,6 +172,12 @@ class Control:
                 self._on_stop()
             case SetLogging():
                 self._on_logging(message.level, message.format)
+
+    def _take_tables(self, passed: Passed | None) -> None:
+        if self._on_tables is not None:
+            self._on_tables(passed.detach() if isinstance(passed, PassedFile) else None)
+        elif passed is not None:
+            passed.close()
 
     def _settle(self, message: Bound, passed: socket.socket | None) -> None:
         request = self._requests.pop(message.request, None)

@@ -1,4 +1,4 @@
-"""The messages of the link between manager and exporter.
+"""The messages of the links between the manager and the exporter, and the manager and the rib.
 
 ::
 
@@ -9,6 +9,7 @@
     GetState(paths)                         State(flow_export, simulation, interfaces)
                                             | Failed(message)
     GetRecentFlows(destination_prefix)      RecentFlows(flows) | Failed(message)
+    RefreshRoutes(neighbor)                 Done() | Failed(message)
     Diagnose()                              Diagnosis(findings) | Failed(message)
     ClearStatistics(collector),             Done() | Failed(message)
     ExportNow(collector)
@@ -18,6 +19,7 @@
                                             CollectorStateChange, SourceStateChange,
                                             SampleLoss at any time
 
+GetRecentFlows is for the exporter, RefreshRoutes for the rib process.
 Each is one MessagePack map with a ``type``; instants are RFC 3339 text as YANG's date-and-time.
 """
 
@@ -110,6 +112,12 @@ class GetDevices(_Message, frozen=True, kw_only=True):
     limit: int = 1000
 
 
+class RefreshRoutes(_Message, frozen=True, kw_only=True):
+    """Ask a neighbor of BGP, or all of them, for all routes again."""
+
+    neighbor: str | None = None
+
+
 class Hello(_Message, frozen=True, kw_only=True):
     """The first message on a link: the commit that runs (0 for none) and the process's start."""
 
@@ -155,6 +163,7 @@ class RecentFlow(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", omit
     src_as: int | None = None
     dst_as: int | None = None
     next_hop: str | None = None
+    as_path: str | None = None
 
 
 class RecentFlows(_Message, frozen=True, kw_only=True):
@@ -250,6 +259,7 @@ Request = (
     | ExportNow
     | Diagnose
 )
+RibRequest = Prepare | Apply | Abort | GetState | RefreshRoutes
 Event = CollectorStateChange | SourceStateChange | SampleLoss
 Reply = Prepared | Done | State | RecentFlows | Devices | Diagnosis | Failed
 FromExporter = Hello | Reply | Event

@@ -121,7 +121,7 @@ class SocketClient:
                 passed.close()
         if answer.error:
             raise OSError(answer.error, os.strerror(answer.error))
-        return passed
+        return passed if isinstance(passed, socket.socket) else None
 
     def _pause(self, seconds: float) -> None:
         poll = select.poll()

@@ -56,6 +56,14 @@ class SamplingInterfaceDirection(enum.StrEnum):
     BOTH = "both"
 
 
+class EnrichmentBmpStripLocalAs(enum.StrEnum):
+    """Values of strip-local-as."""
+
+    AUTO = "auto"
+    NEVER = "never"
+    ALWAYS = "always"
+
+
 class SendMethod(enum.StrEnum):
     """Values of send-method."""
 
@@ -76,6 +84,38 @@ class ConntrackMode(enum.StrEnum):
 
     FULL = "full"
     DUMP_ONLY = "dump-only"
+
+
+class EnrichmentIbgpNeighborSessionState(enum.StrEnum):
+    """Values of session-state."""
+
+    IDLE = "idle"
+    OPEN_SENT = "open-sent"
+    OPEN_CONFIRM = "open-confirm"
+    ESTABLISHED = "established"
+
+
+class EnrichmentRibSourceKind(enum.StrEnum):
+    """Values of kind."""
+
+    IBGP = "ibgp"
+    LOC_RIB = "loc-rib"
+    POST_POLICY = "post-policy"
+    PRE_POLICY = "pre-policy"
+
+
+class EnrichmentRibSourceUsed(enum.StrEnum):
+    """Values of used."""
+
+    IPV4_UNICAST = "ipv4-unicast"
+    IPV6_UNICAST = "ipv6-unicast"
+
+
+class EnrichmentRibSourceEndOfRib(enum.StrEnum):
+    """Values of end-of-rib."""
+
+    IPV4_UNICAST = "ipv4-unicast"
+    IPV6_UNICAST = "ipv6-unicast"
 
 
 class CollectorTls(Node, frozen=True, kw_only=True):
@@ -270,6 +310,62 @@ class Conntrack(Node, frozen=True, kw_only=True):
     """
 
 
+class EnrichmentIbgpNeighbor(Node, frozen=True, kw_only=True):
+    """Speakers of BGP that may connect."""
+
+    address: str
+    """The address that the neighbor connects from."""
+
+    peer_as: int | None = None
+    """The autonomous system of the neighbor; local-as when absent."""
+
+    password: str | None = None
+    """The key of TCP's MD5 signatures."""
+
+
+class EnrichmentIbgp(Node, frozen=True, kw_only=True):
+    """Sessions of BGP that neighbors open to this host. Routes of IPv4 and IPv6 unicast are
+    received, none are sent.
+    """
+
+    enabled: bool = False
+    """Whether to take connections of the neighbors."""
+
+    listen_address: str = "0.0.0.0"
+    """The address to listen on. All of IPv4 by default; all of IPv6 is ::."""
+
+    port: int = 179
+    """The TCP port to listen on."""
+
+    local_as: int | None = None
+    """The autonomous system that this host is in. Needed where ibgp is enabled."""
+
+    router_id: str | None = None
+    """The BGP identifier of this host. When absent it is the address of a session's own end, or
+    made of that where it is one of IPv6.
+    """
+
+    neighbor: tuple[EnrichmentIbgpNeighbor, ...] = ()
+
+
+class EnrichmentBmp(Node, frozen=True, kw_only=True):
+    """A monitoring station that routers tell of their tables over the BGP Monitoring Protocol.
+    Whoever can connect is believed: let only routers reach the port.
+    """
+
+    enabled: bool = False
+    """Whether to take connections of routers."""
+
+    listen_address: str = "0.0.0.0"
+    """The address to listen on. All of IPv4 by default; all of IPv6 is ::."""
+
+    port: int = 11019
+    """The TCP port to listen on."""
+
+    strip_local_as: EnrichmentBmpStripLocalAs = EnrichmentBmpStripLocalAs.AUTO
+    """When to take the router's own AS from the front of paths, where FRR up to 8.4 puts it."""
+
+
 class Enrichment(Node, frozen=True, kw_only=True):
     """What is added to flow records and sampled packets before they are exported."""
 
@@ -278,6 +374,20 @@ class Enrichment(Node, frozen=True, kw_only=True):
     source of a record does not know them: those of all tables that rules lead to, and those of
     VRFs.
     """
+
+    bgp: bool = False
+    """Whether autonomous systems, BGP next hops and prefix lengths come from routes that are
+    learned over BGP and BMP. Where these have a route for an address it counts before the
+    kernel's. Needs a source: ibgp, bmp or both, of which ibgp counts first.
+    """
+
+    ibgp: EnrichmentIbgp = msgspec.field(default_factory=EnrichmentIbgp)
+    bmp: EnrichmentBmp = msgspec.field(default_factory=EnrichmentBmp)
+    stale_time: int = 120
+    """How long routes are kept after the session that told of them ended. Units: seconds."""
+
+    end_of_rib_timeout: int = 60
+    """How long the end of a first table is waited for. Routes are not used before. Units: seconds."""
 
 
 class FlowExport(Node, frozen=True, kw_only=True):
@@ -580,6 +690,159 @@ class ConntrackState(Node, frozen=True, kw_only=True):
     """
 
 
+class EnrichmentIbgpNeighborState(Node, frozen=True, kw_only=True):
+    """Speakers of BGP that may connect."""
+
+    address: str
+    """The address that the neighbor connects from."""
+
+    session_state: EnrichmentIbgpNeighborSessionState | None = None
+    """How far the session is."""
+
+    sessions: int | None = None
+    """Sessions that were established. Units: sessions."""
+
+    identifier: str | None = None
+    """The BGP identifier of the neighbor."""
+
+    hold_time: int | None = None
+    """The hold time that was agreed. Units: seconds."""
+
+    last_error: str | None = None
+    """Why the latest session ended."""
+
+
+class EnrichmentIbgpState(Node, frozen=True, kw_only=True):
+    """Sessions of BGP that neighbors open to this host. Routes of IPv4 and IPv6 unicast are
+    received, none are sent.
+    """
+
+    neighbor: tuple[EnrichmentIbgpNeighborState, ...] = ()
+    oper_status: OperStatus | None = None
+    """How the entity fares."""
+
+    oper_reason: str | None = None
+    """Why oper-status is not 'up', in words an operator can act on."""
+
+    connections_refused: int | None = None
+    """Connections from addresses that are no neighbor's. Units: connections."""
+
+
+class EnrichmentBmpRouter(Node, frozen=True, kw_only=True):
+    """Routers that are connected."""
+
+    name: str
+    """Its address, and what it calls itself."""
+
+    description: str | None = None
+    """What it says it is."""
+
+    peers: int | None = None
+    """Peers of the router that it told of. Units: peers."""
+
+    messages: int | None = None
+    """Messages that came. Units: messages."""
+
+    faults: int | None = None
+    """Messages, or attributes in them, that break the protocol. Units: messages."""
+
+    last_fault: str | None = None
+    """What was wrong with the latest."""
+
+    since: str | None = None
+    """When it connected."""
+
+
+class EnrichmentBmpState(Node, frozen=True, kw_only=True):
+    """A monitoring station that routers tell of their tables over the BGP Monitoring Protocol.
+    Whoever can connect is believed: let only routers reach the port.
+    """
+
+    oper_status: OperStatus | None = None
+    """How the entity fares."""
+
+    oper_reason: str | None = None
+    """Why oper-status is not 'up', in words an operator can act on."""
+
+    router: tuple[EnrichmentBmpRouter, ...] = ()
+
+
+class EnrichmentRibSource(Node, frozen=True, kw_only=True):
+    """Where routes come from."""
+
+    name: str
+    """The neighbor, or the router, its table and peer."""
+
+    kind: EnrichmentRibSourceKind | None = None
+    """What it is; the first that has a route for a prefix counts."""
+
+    peer_address: str | None = None
+    """The peer that the routes are from."""
+
+    peer_as: int | None = None
+    """The autonomous system of that peer."""
+
+    connected: bool | None = None
+    """Whether there is a session; routes are stale without."""
+
+    ipv4_paths: int | None = None
+    """Paths of IPv4 prefixes. Units: paths."""
+
+    ipv6_paths: int | None = None
+    """Paths of IPv6 prefixes. Units: paths."""
+
+    used: tuple[EnrichmentRibSourceUsed, ...] = ()
+    """Families whose routes are used: the end of the first table has come or was waited for."""
+
+    end_of_rib: tuple[EnrichmentRibSourceEndOfRib, ...] = ()
+    """Families whose first table the source said is complete."""
+
+    updates: int | None = None
+    """UPDATE messages. Units: messages."""
+
+    withdrawals: int | None = None
+    """Routes that were withdrawn. Units: routes."""
+
+    faults: int | None = None
+    """Messages with damaged attributes. Units: messages."""
+
+    last_fault: str | None = None
+    """What was wrong with the latest."""
+
+    since: str | None = None
+    """When the latest session began."""
+
+    last_change: str | None = None
+    """When routes changed last."""
+
+
+class EnrichmentRib(Node, frozen=True, kw_only=True):
+    """The routes that were learned."""
+
+    oper_status: OperStatus | None = None
+    """How the entity fares."""
+
+    oper_reason: str | None = None
+    """Why oper-status is not 'up', in words an operator can act on."""
+
+    ipv4_routes: int | None = None
+    """IPv4 prefixes with a route that is used. Units: routes."""
+
+    ipv6_routes: int | None = None
+    """IPv6 prefixes with a route that is used. Units: routes."""
+
+    routes_refused: int | None = None
+    """Routes that there was no room for. Units: routes."""
+
+    memory: int | None = None
+    """Memory of the process that keeps them, look-up tables included. Units: octets."""
+
+    restarts: int | None = None
+    """How often that process was started again. Units: restarts."""
+
+    source: tuple[EnrichmentRibSource, ...] = ()
+
+
 class EnrichmentKernelRoutes(Node, frozen=True, kw_only=True):
     """The routes of the kernel as they are followed."""
 
@@ -621,6 +884,9 @@ class EnrichmentKernelRoutes(Node, frozen=True, kw_only=True):
 class EnrichmentState(Node, frozen=True, kw_only=True):
     """What is added to flow records and sampled packets before they are exported."""
 
+    ibgp: EnrichmentIbgpState | None = None
+    bmp: EnrichmentBmpState | None = None
+    rib: EnrichmentRib | None = None
     kernel_routes: EnrichmentKernelRoutes | None = None
 
 

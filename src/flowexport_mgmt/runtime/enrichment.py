@@ -3,55 +3,111 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+import logging
+import time
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 from typing import Final
 
+import msgspec
+
 from flowexport_mgmt.enrich import Fib, FibReport
-from flowexport_mgmt.link.messages import Refusal
+from flowexport_mgmt.enrich.prefixes import Version, to_column
+from flowexport_mgmt.enrich.rib import RibTables
+from flowexport_mgmt.enrich.rib_records import add_to_flows, add_to_samples
+from flowexport_mgmt.enrich.rib_text import render_path
+from flowexport_mgmt.link.messages import RecentFlow, Refusal
 from flowexport_mgmt.model import flow_export as fe
 from flowexport_mgmt.model.base import OperStatus
+from flowexport_mgmt.records import FlowBatch, SampleBatch
 from flowexport_mgmt.runtime.parts import Surroundings, tell_source
 from flowexport_mgmt.runtime.paths import ENRICHMENT, is_asked
 from flowexport_mgmt.runtime.times import date_and_time, date_and_time_or_none
 
+_LOG = logging.getLogger(__name__)
+
 _STOP_S: Final = 0.9
+_VERSIONS: Final[tuple[Version, Version]] = (4, 6)
 
 
 class Enrichment:
-    """Follows the kernel's routes while `fib` says so."""
+    """Follows the kernel's routes while `fib` says so, and looks up those of BGP while `bgp` does.
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    Tables of a rib process that was started again count when they are ready, or when those of the
+    one before are as old as routes may be without a session.
+    """
+
+    def __init__(
+        self, surroundings: Surroundings, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._exchange = surroundings.pipeline.exchange
         self._changed = functools.partial(tell_source, surroundings.tell, "fib")
+        self._clock = clock
         self._fib: Fib | None = None
-        self._is_wanted: bool | None = None
+        self._wanted: fe.Enrichment | None = None
+        self._runs = fe.Enrichment(fib=False)
+        self._tables: RibTables | None = None
+        self._former: tuple[RibTables, float] | None = None
 
     def prepare(self, new: fe.FlowExport | None, *, strict: bool) -> Sequence[Refusal]:
         """Take note of what is wanted; nothing of it can be refused."""
         del strict
-        self._is_wanted = new is not None and new.enrichment.fib
+        self._wanted = fe.Enrichment(fib=False) if new is None else new.enrichment
         return ()
 
     def apply(self) -> None:
         """Begin or end to follow the routes."""
-        wanted, self._is_wanted = self._is_wanted, None
-        if wanted and self._fib is None:
+        wanted, self._wanted = self._wanted, None
+        if wanted is None:
+            return
+        self._runs = wanted
+        if wanted.fib and self._fib is None:
             self._fib = Fib(self._changed)
             self._fib.start()
-            self._exchange.enrich_with(self._fib.flows, self._fib.samples)
-        elif wanted is False:
-            self.stop()
+        elif not wanted.fib:
+            self._stop_fib()
+        self._enrich()
 
     def abort(self) -> None:
         """Forget what was wanted."""
-        self._is_wanted = None
+        self._wanted = None
 
     def stop(self) -> None:
         """Let records be as they come."""
-        fib, self._fib = self._fib, None
-        if fib is not None:
-            self._exchange.enrich_with(None, None)
-            fib.stop(_STOP_S)
+        self._exchange.enrich_with(None, None)
+        self._stop_fib()
+
+    def use_tables(self, descriptor: int | None) -> None:
+        """Look up in these tables from now on; without any there is no process that has routes."""
+        before = self._tables
+        self._former = None
+        try:
+            self._tables = None if descriptor is None else RibTables(descriptor)
+        except OSError as error:
+            _LOG.error("routes of BGP cannot be looked up: %s", error)
+            self._tables = None
+        if self._tables is not None and before is not None and before.is_ready:
+            self._former = before, self._clock() + self._runs.stale_time
+
+    def add_paths(self, flows: tuple[RecentFlow, ...]) -> tuple[RecentFlow, ...]:
+        """Add the AS paths to the destinations, where they still end in the AS of the record."""
+        tables = self._current()
+        if tables is None:
+            return flows
+        told = list(flows)
+        for version in _VERSIONS:
+            asked = [
+                (place, address)
+                for place, flow in enumerate(flows)
+                if (address := ip_address(flow.dst_address)).version == version and flow.dst_as
+            ]
+            found = tables.find(version, to_column(version, [int(each) for _, each in asked]))
+            rows = zip(asked, found.rows.tolist(), found.origin_as.tolist(), strict=True)
+            for (place, _), row, origin in rows:
+                if row and origin == flows[place].dst_as:
+                    path = render_path(tables.describe(row).path)
+                    told[place] = msgspec.structs.replace(flows[place], as_path=path)
+        return tuple(told)
 
     def state(self, paths: Sequence[str]) -> fe.FlowExportState:
         """Report how the routes are followed."""
@@ -63,6 +119,42 @@ class Enrichment:
             else _describe(self._fib.report)
         )
         return fe.FlowExportState(enrichment=fe.EnrichmentState(kernel_routes=routes))
+
+    def _current(self) -> RibTables | None:
+        """Give the tables that count, None for none."""
+        tables, former = self._tables, self._former
+        if not self._runs.bgp or tables is None:
+            return None
+        if former is not None:
+            if not tables.is_ready and self._clock() < former[1]:
+                return former[0]
+            self._former = None
+        return tables if tables.is_ready else None
+
+    def _enrich(self) -> None:
+        if self._fib is None and not self._runs.bgp:
+            self._exchange.enrich_with(None, None)
+        else:
+            self._exchange.enrich_with(self._flows, self._samples)
+
+    def _flows(self, batch: FlowBatch) -> FlowBatch:
+        """Add what the kernel's routes say, then what BGP says, which counts before it."""
+        fib, tables = self._fib, self._current()
+        if fib is not None:
+            batch = fib.flows(batch)
+        return batch if tables is None else add_to_flows(tables, batch)
+
+    def _samples(self, batch: SampleBatch) -> SampleBatch:
+        fib, tables = self._fib, self._current()
+        view = None if fib is None else fib.view
+        if fib is not None:
+            batch = fib.samples(batch)
+        return batch if tables is None else add_to_samples(tables, batch, view)
+
+    def _stop_fib(self) -> None:
+        fib, self._fib = self._fib, None
+        if fib is not None:
+            fib.stop(_STOP_S)
 
 
 def _describe(report: FibReport) -> fe.EnrichmentKernelRoutes:

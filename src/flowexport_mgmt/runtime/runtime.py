@@ -67,11 +67,12 @@ class Runtime:
         self._pipeline = Pipeline(self._source, clock, tell_counters)
         surroundings = Surroundings(self._pipeline, clock, on_event, facilities, state_folder)
         self.collectors = Collectors(surroundings)
+        self._enrichment = Enrichment(surroundings)
         self._conntrack = Conntrack(surroundings)
         # A commit reaches the collectors before the sources that feed them.
         self._parts: tuple[Part, ...] = (
             self.collectors,
-            Enrichment(surroundings),
+            self._enrichment,
             SampledFlows(surroundings),
             Sampling(surroundings),
             self._conntrack,
@@ -149,13 +150,17 @@ class Runtime:
             uncleared=() if flow_export is None else self.collectors.uncleared,
         )
 
+    def use_tables(self, descriptor: int | None) -> None:
+        """Look routes up in these tables of the rib process from now on; None for none."""
+        self._enrichment.use_tables(descriptor)
+
     def recent_flows(self, destination_prefix: str | None) -> tuple[RecentFlow, ...]:
         """Give the latest flow records, those to a prefix or all, the latest first.
 
         Raises:
             ValueError: there is no such prefix.
         """
-        return self._conntrack.recent_flows(destination_prefix)
+        return self._enrichment.add_paths(self._conntrack.recent_flows(destination_prefix))
 
     def evidence(self) -> Evidence:
         """Give what a diagnosis is made of, as it is now; making it may take another thread."""

@@ -17,7 +17,7 @@ from flowexport_mgmt.app.exporter import Exporter
 from flowexport_mgmt.app.exporter_link import (
     ExporterCalls,
     ExporterComponent,
-    ExporterLink,
+    ProcessLink,
     ExporterState,
 )
 from flowexport_mgmt.errors import LinkError, ManagementError
@@ -44,7 +44,7 @@ class Ends:
         self.events = EventQueue()
         self.runtime = Runtime(lambda _event: None)
         self.exporter = Exporter(self.runtime, self.events)
-        self.link = ExporterLink(
+        self.link = ProcessLink(
             on_hello=self._count, on_event=self.heard.append, on_lost=self.lost.append
         )
         self.component = ExporterComponent(self.link)
