@@ -205,7 +205,8 @@ def gobgp(space: Namespace, folder: Path, bmp_port: int | None = None) -> Router
 
 def _gobgp_configuration(bmp_port: int | None) -> str:
     families = "".join(
-        f'[[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\nafi-safi-name = "{family}-unicast"\n'
+        "[[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\n"
+        f'afi-safi-name = "{family}-unicast"\n'
         "[neighbors.afi-safis.add-paths.config]\nsend-max = 8\n"
         for family in ("ipv4", "ipv6")
     )

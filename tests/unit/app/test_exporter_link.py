@@ -17,8 +17,8 @@ from flowexport_mgmt.app.exporter import Exporter
 from flowexport_mgmt.app.exporter_link import (
     ExporterCalls,
     ExporterComponent,
-    ProcessLink,
     ExporterState,
+    ProcessLink,
 )
 from flowexport_mgmt.errors import LinkError, ManagementError
 from flowexport_mgmt.link import messages as m
