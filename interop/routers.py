@@ -53,6 +53,7 @@ class Announced:
 def make_routes() -> list[Announced]:
     """Make 50 routes: both families, longer ones inside of others, long AS numbers."""
     routes = []
+    path: tuple[int, ...]
     for number in range(20):
         path = (INJECTOR_AS, 64500 + number, 4_200_000_000 + number)
         hop = f"10.9.1.{10 + number % 5}"
