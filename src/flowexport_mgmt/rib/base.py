@@ -55,6 +55,8 @@ class Rib:
             version: PathTable(version, self.facts, self._preferences[version], seed)
             for version in VERSIONS
         }
+        self.routes: dict[Version, int] = {4: 0, 6: 0}
+        """Prefixes that readers find a route for."""
         self.direct = DirectTable(memory, self.tables[4].find_best)
         self._prefixes6 = Prefixes(6)
         self._writer6 = Tables6Writer(memory)
@@ -177,10 +179,14 @@ class Rib:
                 next(self._work[0])
             except StopIteration:
                 self._work.popleft()
+                if not self._work and self._publish6_at != math.inf:
+                    self._publish6_at = min(self._publish6_at, now + _REST6_S)
         if now >= self._publish6_at:
             self._publish6_at = math.inf
             self._prefixes6.publish()
             self._writer6.write(self._prefixes6.current)
+            self.routes[6] = self.tables[6].published
+            self._memory.header[Word.ROUTES6] = self.routes[6]
         return bool(self._work)
 
     # -- inside
@@ -199,6 +205,8 @@ class Rib:
         if version == 4:
             if len(best.facts):
                 self.direct.update(best, self._now)
+            self.routes[4] = self.tables[4].published
+            self._memory.header[Word.ROUTES4] = self.routes[4]
         elif len(best.facts):
             assert best.keys.lo is not None  # noqa: S101 - it is IPv6
             self._prefixes6.update(
@@ -215,8 +223,6 @@ class Rib:
             )
             rest = _BUSY_REST6_S if self._work else _REST6_S
             self._publish6_at = min(self._publish6_at, self._now + rest)
-        word = Word.ROUTES4 if version == 4 else Word.ROUTES6
-        self._memory.header[word] = self.tables[version].published
 
     def _drop(self, source: Source, version: Version) -> None:
         table = source.tables[version]

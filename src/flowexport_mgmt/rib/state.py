@@ -88,8 +88,8 @@ def _describe_rib(rib: Rib, status: Status) -> fe.EnrichmentRib:
     return fe.EnrichmentRib(
         oper_status=status[0],
         oper_reason=status[1],
-        ipv4_routes=rib.tables[4].published,
-        ipv6_routes=rib.tables[6].published,
+        ipv4_routes=rib.routes[4],
+        ipv6_routes=rib.routes[6],
         routes_refused=rib.facts.refused
         + rib.direct.unplaced
         + rib.tables[4].refused

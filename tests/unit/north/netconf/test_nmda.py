@@ -182,11 +182,11 @@ async def test_an_origin_filter_leaves_system_state_alone(client: RawClient) -> 
 async def test_with_defaults_applies_to_get_data(client: RawClient) -> None:
     report = "<with-defaults>{}</with-defaults>"
     trimmed = await client.data(get_data("operational", FE_FILTER, report.format("trim")))
-    assert trimmed.find(".//fe:port", NAMESPACES) is None
+    assert trimmed.find(".//fe:collector/fe:port", NAMESPACES) is None
     explicit = await client.data(get_data("operational", FE_FILTER, report.format("explicit")))
-    assert len(explicit.findall(".//fe:port", NAMESPACES)) == 1
+    assert len(explicit.findall(".//fe:collector/fe:port", NAMESPACES)) == 1
     tagged = await client.data(get_data("running", FE_FILTER, report.format("report-all-tagged")))
-    first, second = tagged.findall(".//fe:port", NAMESPACES)
+    first, second = tagged.findall(".//fe:collector/fe:port", NAMESPACES)
     assert (first.get(f"{{{NAMESPACES['ncwd']}}}default"), first.text) == (None, "6343")
     assert (second.get(f"{{{NAMESPACES['ncwd']}}}default"), second.text) == ("true", "6343")
 
