@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {  # and the last column's title in the head of the table
     "docs/reference/netconf.md": "| rule | test |",
+    "docs/reference/gnmi.md": "| rule | test |",
     "docs/explanation/faults.md": "| what is told | test |",
     "SECURITY.md": "| what stands against it | test |",
 }
