@@ -27,6 +27,27 @@ class _Merged:
     duplicates: dict[Instance, int] = field(default_factory=dict)
 
 
+@dataclass(eq=False, slots=True)
+class _Newest:
+    """The newest of values that each took the place of all those before it."""
+
+    update: Update
+    times: int
+
+    @property
+    def key(self) -> Key:
+        return self.update.key
+
+    @property
+    def leaves(self) -> Mapping[Instance, Any]:
+        return self.update.leaves
+
+    @property
+    def octets(self) -> int:
+        return len(self.update.message)
+
+
+_Waiting = Update | Deletion | _Newest | _Merged
 _Slot = tuple[int, Any]
 
 
@@ -35,7 +56,7 @@ class Backlog:
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
-        self._waiting: dict[_Slot, Update | Deletion | _Merged] = {}
+        self._waiting: dict[_Slot, _Waiting] = {}
         self.octets = 0
         self.coalesced = 0
 
@@ -60,13 +81,15 @@ class Backlog:
             self.octets += len(told.message)
             return
         self.coalesced += 1
+        if not isinstance(waiting, _Merged) and waiting.leaves.keys() == told.leaves.keys():
+            times = waiting.times if isinstance(waiting, _Newest) else 0
+            self._waiting[slot] = _Newest(told, times + 1)
+            self.octets += len(told.message) - _octets(waiting)
+            return
         self._waiting[slot] = self._merge(waiting, told)
 
-    def _merge(self, held: Update | _Merged, told: Update) -> _Merged:
-        if isinstance(held, Update):
-            waiting = _Merged(held.key, dict(held.leaves), held.timestamp, len(held.message))
-        else:
-            waiting = held
+    def _merge(self, held: Update | _Newest | _Merged, told: Update) -> _Merged:
+        waiting = held if isinstance(held, _Merged) else _opened(held)
         for leaf in told.leaves.keys() & waiting.leaves.keys():
             waiting.duplicates[leaf] = waiting.duplicates.get(leaf, 0) + 1
         waiting.leaves.update(told.leaves)
@@ -106,12 +129,13 @@ class Backlog:
         if not left:
             self._drop(slot)
             return
-        octets = waiting.octets if isinstance(waiting, _Merged) else len(waiting.message)
-        self._waiting[slot] = _Merged(waiting.key, dict(left), waiting.timestamp, octets)
+        opened = waiting if isinstance(waiting, _Merged) else _opened(waiting)
+        self._waiting[slot] = _Merged(
+            opened.key, dict(left), opened.timestamp, opened.octets, opened.duplicates
+        )
 
     def _drop(self, slot: _Slot) -> None:
-        waiting = self._waiting.pop(slot)
-        self.octets -= waiting.octets if isinstance(waiting, _Merged) else len(waiting.message)
+        self.octets -= _octets(self._waiting.pop(slot))
 
     def take(self) -> bytes:
         """Give the message that has waited longest."""
@@ -122,9 +146,26 @@ class Backlog:
             return self._writer.write(
                 waiting.key, waiting.leaves, waiting.timestamp, waiting.duplicates
             )
+        if isinstance(waiting, _Newest):
+            return waiting.update.missed(waiting.times)
         return waiting.message
 
     def clear(self) -> None:
         """Forget everything."""
         self._waiting.clear()
         self.octets = 0
+
+
+def _octets(waiting: _Waiting) -> int:
+    if isinstance(waiting, _Merged | _Newest):
+        return waiting.octets
+    return len(waiting.message)
+
+
+def _opened(held: Update | _Newest) -> _Merged:
+    """Give values that others can be put to."""
+    update, times = (held.update, held.times) if isinstance(held, _Newest) else (held, 0)
+    duplicates = dict.fromkeys(update.leaves, times) if times else {}
+    return _Merged(
+        update.key, dict(update.leaves), update.timestamp, len(update.message), duplicates
+    )

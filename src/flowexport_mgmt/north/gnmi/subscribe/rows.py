@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from flowexport_mgmt.north.gnmi.messages import Mode, SubscribeResponse
@@ -31,6 +31,17 @@ class Update:
     leaves: Leaves
     timestamp: int
     message: bytes
+    marked: dict[int, bytes] = field(default_factory=dict)
+
+    def missed(self, times: int) -> bytes:
+        """Give the message for a client that missed the row that often; made once for all."""
+        found = self.marked.get(times)
+        if found is None:
+            message = SubscribeResponse.FromString(self.message)
+            for update in message.update.update:
+                update.duplicates = times
+            found = self.marked[times] = bytes(message.SerializeToString())
+        return found
 
 
 @dataclass(eq=False, slots=True)
