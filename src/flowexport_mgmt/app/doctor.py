@@ -17,6 +17,11 @@ from flowexport_mgmt.credentials import CredentialsError, KeyFolders
 from flowexport_mgmt.errors import LinkError
 from flowexport_mgmt.link import messages as m
 from flowexport_mgmt.model.base import OperStatus
+from flowexport_mgmt.model.flow_export import (
+    EnrichmentIbgpNeighborSessionState,
+    EnrichmentIbgpNeighborState,
+    FlowExportState,
+)
 
 if TYPE_CHECKING:
     from flowexport_mgmt.app.exporter_link import ProcessLink
@@ -46,7 +51,7 @@ class Doctor:
     async def examine(self, _parameters: Mapping[str, str]) -> Mapping[str, Any]:
         """Make every check, the exporter's first; what cannot be asked is a finding too."""
         exporter = await self._ask_exporter()
-        snapshot = await self._datastore.state(("/server",))
+        snapshot = await self._datastore.state(("/server", "/flow-export/enrichment"))
         server = snapshot.nodes.get("flow-export-server:server")
         configuration = self._datastore.configuration
         keys = KeyFolders(self._folders.keys)
@@ -56,8 +61,10 @@ class Doctor:
                 *check_certificates(configuration, keys, datetime.now(UTC)),
             ]
         )
+        routes = check_routes(snapshot.nodes.get("flow-export:flow-export"))
         doors = [*check_doors(server), *check_audit(server)]
-        return {"finding": [msgspec.to_builtins(found) for found in (*exporter, *doors, *own)]}
+        found = (*exporter, *routes, *doors, *own)
+        return {"finding": [msgspec.to_builtins(finding) for finding in found]}
 
     async def _ask_exporter(self) -> tuple[m.Finding, ...]:
         check, subject = "process", "exporter"
@@ -100,6 +107,33 @@ def check_doors(state: object, name: str = "") -> Iterator[m.Finding]:
             own = getattr(entry, "name", None)
             full = f"{label} {own}" if isinstance(own, str) else label
             yield from check_doors(entry, full.replace("_", "-"))
+
+
+def check_routes(state: object) -> Iterator[m.Finding]:
+    """Tell how what is learned of routes from BGP and BMP fares, session by session."""
+    enrichment = state.enrichment if isinstance(state, FlowExportState) else None
+    if enrichment is None:
+        return
+    for name, part in (("ibgp", enrichment.ibgp), ("bmp", enrichment.bmp)):
+        if part is not None and part.oper_status not in {None, OperStatus.DISABLED}:
+            grade = _GRADES.get(part.oper_status, _ERROR)
+            words = part.oper_reason or str(part.oper_status)
+            mend = None if grade is _OK else _JOURNAL
+            yield _finding(grade, "bgp-source", name, words, mend)
+    for neighbor in () if enrichment.ibgp is None else enrichment.ibgp.neighbor:
+        yield _check_neighbor(neighbor)
+
+
+def _check_neighbor(neighbor: EnrichmentIbgpNeighborState) -> m.Finding:
+    subject = f"ibgp {neighbor.address}"
+    session = neighbor.session_state
+    if session is EnrichmentIbgpNeighborSessionState.ESTABLISHED:
+        return _finding(_OK, "bgp-source", subject, "established")
+    words = f"no session: {session or 'unknown'}"
+    if neighbor.last_error:
+        words = f"{words}; the last one ended with: {neighbor.last_error}"
+    mend = f"vtysh -c 'show bgp neighbors'  # at {neighbor.address}"
+    return _finding(_ERROR, "bgp-source", subject, words, mend)
 
 
 def check_audit(state: object) -> Iterator[m.Finding]:

@@ -18,6 +18,10 @@ from tests.support.soak.faults import FAULTS, ip, kill, listen, mount_state, unm
 from tests.support.soak.measure import Meter, descriptors
 from tests.support.soak.steady import Steady
 
+_LONG = 300.0
+_SESSIONS = 2100
+"""Each session is two notifications, and 4096 of them are kept."""
+
 _PROCESSES = ("manager", "exporter")
 _VICTIMS = ("manager", "exporter", "manager", "exporter", "supervisor")
 
@@ -56,6 +60,7 @@ class Soak:
             if now < kills_until:
                 self._kill()
             elif not self.baseline:
+                self._fill_logs(end - now)
                 self.baseline = self._quiet()
             self._fault()
             if now - told > 60:
@@ -111,6 +116,13 @@ class Soak:
             time.sleep(self.random.uniform(0.2, 1.5))
             self.meter.sample(self.processes())
         self.settle()
+
+    def _fill_logs(self, left: float) -> None:
+        """In a long run, fill the log of notifications first: it grows up to a bound."""
+        if left > _LONG:
+            for _ in range(_SESSIONS):
+                with self.daemon.netconf():
+                    pass
 
     def _quiet(self) -> dict[str, int]:
         """Count descriptors when nothing is going on; the lowest of a few seconds counts."""

@@ -13,6 +13,7 @@ from flowexport_mgmt.app.doctor import (
     check_certificates,
     check_doors,
     check_restarts,
+    check_routes,
     check_state_folder,
 )
 from flowexport_mgmt.credentials import KeyFolders
@@ -48,6 +49,32 @@ def test_every_door_is_told_of() -> None:
         "http": OK,
     }
     assert (found["netconf-ssh"].message, found["netconf-ssh"].remedy) == (reason, "ss -tlnp")
+
+
+def test_sources_of_routes_are_told_of() -> None:
+    neighbors = (
+        fe.EnrichmentIbgpNeighborState(
+            address="192.0.2.1", session_state=fe.EnrichmentIbgpNeighborSessionState.ESTABLISHED
+        ),
+        fe.EnrichmentIbgpNeighborState(
+            address="192.0.2.2",
+            session_state=fe.EnrichmentIbgpNeighborSessionState.IDLE,
+            last_error="hold timer expired",
+        ),
+    )
+    enrichment = fe.EnrichmentState(
+        ibgp=fe.EnrichmentIbgpState(
+            neighbor=neighbors, oper_status=OperStatus.DOWN, oper_reason="port 179 is taken"
+        )
+    )
+    found = {f.subject: f for f in check_routes(fe.FlowExportState(enrichment=enrichment))}
+    assert {subject: finding.status for subject, finding in found.items()} == {
+        "ibgp": ERROR,
+        "ibgp 192.0.2.1": OK,
+        "ibgp 192.0.2.2": ERROR,
+    }
+    assert "hold timer expired" in found["ibgp 192.0.2.2"].message
+    assert list(check_routes(fe.FlowExportState())) == []
 
 
 def test_lost_lines_and_restarts_are_told() -> None:

@@ -74,6 +74,10 @@ def _flow_export(state: FlowExportState) -> Iterator[Part]:
     for name, source in (("sampling", state.sampling), ("conntrack", state.conntrack)):
         if source is not None:
             yield from _part(name, source.oper_status, source.oper_reason)
+    if state.enrichment is not None:
+        for name, routes in (("ibgp", state.enrichment.ibgp), ("bmp", state.enrichment.bmp)):
+            if routes is not None:
+                yield from _part(name, routes.oper_status, routes.oper_reason)
     for collector in state.collector:
         if collector.statistics is not None:
             fares = collector.statistics
