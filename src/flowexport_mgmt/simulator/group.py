@@ -83,9 +83,14 @@ class Group:
         return self._begin_ms - (-turn * self.settings.tick_ms // self.settings.count)
 
     def _speak(self, devices: slice, time: ExportTime) -> Iterator[FleetDatagrams]:
-        export = self.flows.report(devices, time.time_ms)
+        export = self.flows.report(devices, self._seen_ms(time))
         speaking = np.flatnonzero(self.present[devices]) + devices.start
         return self.voice.speak(export, speaking, time)
+
+    def _seen_ms(self, time: ExportTime) -> int:
+        """Give the time up to which flows are told of: IPFIX tells its own in whole seconds."""
+        is_whole = self.settings.format is Format.IPFIX
+        return time.time_s * 1000 if is_whole else time.time_ms
 
     # -- taking the place of another
 
