@@ -111,9 +111,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 def run_lab(space: Namespace, folder: Path) -> Lab:
     collectors = []
-    for program, name in (("nfcapd", "netflow"), ("nfcapd", "ipfix"), ("sfcapd", "sflow")):
+    for judge, name in (("nfcapd", "netflow"), ("nfcapd", "ipfix"), ("sfcapd", "sflow")):
         (folder / name).mkdir()
-        collectors.append(FlowCollector(program, space, folder / name))
+        collectors.append(FlowCollector(judge, space, folder / name))
     netflow, ipfix, sflow = collectors
     capture = Capture(space, folder / "capture")
     log, ledger = folder / "sim.log", folder / "ledger.json"
