@@ -28,6 +28,7 @@ soak: setup ## The long run of crashes
 generate: setup ## Write what is derived from the YANG modules
 	.venv/bin/python tools/generate_model.py
 	.venv/bin/python tools/generate_docs.py
+	.venv/bin/python tools/generate_manual.py
 
 picture: setup ## Make the picture of the README anew
 	./scripts/picture

@@ -13,6 +13,7 @@ from tests.support.conditions import wait_until
 
 FLOWEXPORT = Path(sys.executable).with_name("flowexport")
 PATIENCE = 30
+WIDTH, ROWS = 80, 50
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\x1b\][^\x07]*\x07|[\x07\r]")
 
 
@@ -35,7 +36,7 @@ class Terminal:
             env=environment,
             encoding="utf-8",
             codec_errors="replace",
-            dimensions=(50, 80),
+            dimensions=(ROWS, WIDTH),
             timeout=PATIENCE,
         )
         self._seen = ""
@@ -70,6 +71,11 @@ class Terminal:
                 self._seen += self._child.read_nonblocking(65536, 0.02)
         except (pexpect.TIMEOUT, pexpect.EOF):
             return
+
+    @property
+    def raw(self) -> str:
+        """All output with its escapes."""
+        return self._seen
 
     def forget(self) -> None:
         """Let the next expectation see only what comes from now on."""

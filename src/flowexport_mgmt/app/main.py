@@ -19,7 +19,7 @@ _logger = logging.getLogger(__name__)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the daemon, or do what else was asked, and return the exit status."""
-    given = _parser().parse_args(arguments)
+    given = make_parser().parse_args(arguments)
     try:
         if given.version:
             return _show_version()
@@ -32,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.OK
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command line; the man page is written from it too."""
     parser = argparse.ArgumentParser(
         prog="flowexportd", description="Export what this host's interfaces see to collectors."
     )

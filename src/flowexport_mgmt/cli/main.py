@@ -7,7 +7,6 @@ them, so that a command in a script starts quickly.
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the lines of -c, of a file or of standard input, or talk; return the exit code."""
     parser = make_parser()
     options = parser.parse_args(arguments)
+    if options.version:
+        return _show_version()
     talk = options.command is None and options.file is None and sys.stdin.isatty()
     if options.host is None and (options.port or options.user or options.identity):
         parser.error("--port, --user and --identity are for --host")
@@ -52,6 +53,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return Exit.INTERRUPTED
     finally:
         operator.close()
+
+
+def _show_version() -> int:
+    from importlib.metadata import version  # noqa: PLC0415 - slow, and no other line needs it
+
+    sys.stdout.write(f"flowexport {version('flowexport-mgmt')}\n")
+    return Exit.OK
 
 
 def run_lines(lines: Iterable[str], operator: Operator) -> int:
@@ -118,8 +126,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, help="its port (830)")
     parser.add_argument("--user", help="who logs in there (you)")
     parser.add_argument("--identity", help="the file of a private key")
-    version = importlib.metadata.version("flowexport-mgmt")
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version}")
+    parser.add_argument("--version", action="store_true", help="say which version this is and end")
     return parser
 
 
