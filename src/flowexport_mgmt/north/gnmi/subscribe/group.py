@@ -147,6 +147,8 @@ class Group:
         self._task: asyncio.Task[None] | None = None
         self._later: set[asyncio.TimerHandle] = set()
         self._not_before = 0
+        self._initial: Sequence[Update] = ()
+        self._initial_at = 0
         now = time.monotonic_ns()
         self._followers = [Follower(i, wanted, now) for i, wanted in enumerate(terms.wanted)]
         self.writer = Writer(terms)
@@ -154,18 +156,23 @@ class Group:
     async def join(self, subscriber: Subscriber) -> Sequence[Update]:
         """Take a subscriber in; give what there is, which it has to be sent before its messages."""
         async with self._lock:
-            readings = await self._read(self._followers, subscriber.session)
-            initial: list[Update] = []
-            for follower, reading in readings:
-                new = self._catch_up(follower, reading)
-                initial += (
-                    self.writer.update(key, leaves, time_of(key, reading))
-                    for key, leaves in new.items()
-                )
+            now = time.monotonic_ns()
+            if not self._initial or now - self._initial_at > _LOOK:
+                self._initial = await self._begin(subscriber.session)
+                self._initial_at = now
+            initial = self._initial
             self._subscribers[subscriber] = None
             if self._task is None:
                 self._task = asyncio.create_task(self._run())
             return initial
+
+    async def _begin(self, session: Session) -> Sequence[Update]:
+        """Read and write everything; those who come together share it."""
+        return [
+            self.writer.update(key, leaves, time_of(key, reading), keep=True)
+            for follower, reading in await self._read(self._followers, session)
+            for key, leaves in self._catch_up(follower, reading).items()
+        ]
 
     def leave(self, subscriber: Subscriber) -> None:
         """Let a subscriber go."""
@@ -231,6 +238,7 @@ class Group:
             return
 
     async def _look(self, due: Iterable[Follower], now: int) -> None:
+        self._initial = ()  # who begins with it would not be told what changes now
         session = next(iter(self._subscribers)).session
         for follower, reading in await self._read(due, session):
             repeated, watching = follower.choose(now)
