@@ -199,7 +199,8 @@ def gobgp(space: Namespace, folder: Path, bmp_port: int | None = None) -> Router
         return [space.start(["gobgpd", "-f", str(own)], folder / "gobgpd.log")]
 
     def reset() -> None:
-        _ask(space, "gobgp", "neighbor", OURS if bmp_port is None else INJECTOR, "reset")
+        for verb in ("disable", "enable"):
+            _ask(space, "gobgp", "neighbor", OURS if bmp_port is None else INJECTOR, verb)
 
     return Router("gobgp", begin, reset, [])
 

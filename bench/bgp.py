@@ -1,0 +1,216 @@
+"""A table of routes from messages to look-ups, against exabgp's decoder, and pytricia.
+
+The messages are made up: four IPv4 prefixes each, paths and communities of their own. exabgp reads
+a sample of them in the Python that it is installed in, and does nothing with what it read; ours is
+decoded, kept, and written where the exporter finds it. Then as many updates as come in a minute of
+churn are applied, and what is found is compared with a plain dictionary.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import struct
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pytricia
+from numpy.typing import NDArray
+
+from bench.measure import Cost, Result, Skipped, compare
+from flowexport_mgmt.enrich.prefixes import to_column
+from flowexport_mgmt.enrich.rib import RibTables
+from flowexport_mgmt.enrich.rib_memory import map_memory
+from flowexport_mgmt.link.tables import make_tables, open_to_read
+from flowexport_mgmt.rib.base import Rib
+from flowexport_mgmt.rib.session import Established, Session, SessionSettings
+from flowexport_mgmt.rib.sources import Identity, Kind, Source
+from flowexport_mgmt.wire import bgp
+
+SIZES: Final = (10_000, 100_000, 1_000_000)
+_SAMPLE: Final = 5_000
+_PER_MESSAGE: Final = 4
+_READ: Final = 1 << 16
+_BATCH: Final = 10_000
+_CHURN: Final = 50_000
+_PYTHON: Final = "/usr/bin/python3"
+_SCRIPT: Final = Path(__file__).resolve().parents[1] / "tests/vectors/bmp/exabgp_decode.py"
+_TARGET: Final = 1 / 10
+_LOOKUP: Final = 1 / 30
+_SLICE_S: Final = 0.010
+
+
+def run(*, quick: bool) -> list[Result]:
+    """Measure at each size."""
+    return [result for size in (SIZES[1:2] if quick else SIZES) for result in _measure(size)]
+
+
+def _prefixes(size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Make distinct prefixes of 24 bits, and some of 20 and of 28."""
+    random = np.random.default_rng(size)
+    slots = random.choice(np.arange(1 << 16, 223 << 16), size, replace=False).astype(np.int64)
+    lengths = random.choice([24, 24, 24, 24, 24, 22, 20, 28], size)
+    addresses = slots << 8
+    return addresses >> 32 - lengths << 32 - lengths, lengths
+
+
+def _message(number: int, addresses: list[int], lengths: list[int]) -> bytes:
+    systems = (65002, 64500 + number % 400, 100_000 + number % 60_000)
+    path = bytes([2, 3]) + struct.pack("!3I", *systems)
+    attributes = b"".join(
+        (
+            b"\x40\x01\x01\0\x40\x02",
+            bytes([len(path)]),
+            path,
+            b"\x40\x03\x04\xc0\0\x02\x01\x40\x05\x04\0\0\0\x64\xc0\x08\x04\xfd\xea",
+            (number % 1000).to_bytes(2),
+        )
+    )
+    routes = b"".join(
+        bytes([length]) + address.to_bytes(4)[: (length + 7) // 8]
+        for address, length in zip(addresses, lengths, strict=True)
+    )
+    body = b"\0\0" + len(attributes).to_bytes(2) + attributes + routes
+    return bgp.encode(bgp.MessageType.UPDATE, body)
+
+
+def _messages(addresses: NDArray[np.int64], lengths: NDArray[np.int64]) -> Iterator[bytes]:
+    for number in range(0, len(addresses), _PER_MESSAGE):
+        rows = slice(number, number + _PER_MESSAGE)
+        yield _message(number // _PER_MESSAGE, addresses[rows].tolist(), lengths[rows].tolist())
+
+
+class _Speaker:
+    """A base with one established session."""
+
+    def __init__(self) -> None:
+        made = make_tables()
+        self.reader = RibTables(open_to_read(made))
+        self.rib = Rib(map_memory(made, write=True), seed=7, stale_time=9, end_of_rib_timeout=9)
+        os.close(made)
+        self.session = Session(SessionSettings(local_as=1, peer_as=1, identifier=1), 0)
+        told = bgp.Open(asn=1, hold_time=0, identifier=2, four_octets=True)
+        (event,) = self.session.receive(bgp.encode_open(told) + bgp.encode_keepalive(), 0)
+        if not isinstance(event, Established):
+            raise TypeError("the session is not established")
+        source = self.rib.open_source(Identity(Kind.IBGP, "a"), 1)
+        if source is None:
+            raise MemoryError("there is no room for a source")
+        self.source: Source = source
+        self.rib.begin(source, 0, 0)
+        self.longest = 0.0
+
+    def hear(self, stream: bytes) -> None:
+        """Take a stream as a socket gives it, and note the longest slice."""
+        for at in range(0, len(stream), _READ):
+            events = self.session.receive(stream[at : at + _READ], 0)
+            updates = [event for event in events if isinstance(event, bgp.Update)]
+            self._step(self.rib.take(self.source, updates, 0, 0))
+        while self._timed(lambda: self.rib.work(0)):
+            pass
+
+    def _step(self, work: Iterator[None]) -> None:
+        while self._timed(lambda: next(work, True) is None):
+            pass
+
+    def _timed(self, work: Any) -> bool:
+        begun = time.perf_counter()
+        more = bool(work())
+        self.longest = max(self.longest, time.perf_counter() - begun)
+        return more
+
+
+def _measure(size: int) -> list[Result]:
+    addresses, lengths = _prefixes(size)
+    messages = list(_messages(addresses, lengths))
+    stream = b"".join(messages) + bgp.encode(bgp.MessageType.UPDATE, bytes(4))
+    before = _resident()
+    speaker = _Speaker()
+    cpu, wall = time.process_time(), time.perf_counter()
+    speaker.hear(stream)
+    ours = Cost(time.process_time() - cpu, time.perf_counter() - wall)
+    grown = (_resident() - before) / size
+    seconds = _exabgp(messages[: _SAMPLE // _PER_MESSAGE]) * size / min(size, _SAMPLE)
+    _check(
+        speaker,
+        dict(zip(zip(addresses.tolist(), lengths.tolist(), strict=True), range(size), strict=True)),
+    )
+    speaker.longest = 0.0
+    churn = _churn(speaker, addresses, lengths)
+    real_time = Cost(_CHURN / 1e4, _CHURN / 1e4)
+    slices = Cost(speaker.longest, speaker.longest)
+    print(f"  bgp: {size} routes, {grown:.0f} octets of memory each")
+    return [
+        Result("bgp table load", size, "exabgp decoder", ours, Cost(seconds, seconds), _TARGET),
+        Result("bgp churn of 10,000/s", size, "real time", churn, real_time, 1.0),
+        Result("bgp longest slice of churn", size, "10 ms", slices, Cost(_SLICE_S, _SLICE_S), 1.0),
+        *_look_up(speaker, addresses, lengths),
+    ]
+
+
+def _exabgp(messages: list[bytes]) -> float:
+    lines = "".join(f"1 0 {message.hex()}\n" for message in messages)
+    try:
+        done = subprocess.run(
+            [_PYTHON, _SCRIPT, "--measure"], input=lines, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise Skipped("exabgp is not installed: apt-get install exabgp") from error
+    return float(done.stdout)
+
+
+def _check(speaker: _Speaker, prefixes: dict[tuple[int, int], int]) -> None:
+    """Compare a sample of look-ups with a dictionary."""
+    random = np.random.default_rng(1)
+    asked = [key[0] | int(random.integers(0, 256)) for key in list(prefixes)[:2000]]
+    found = speaker.reader.find(4, to_column(4, asked))
+    for address, length, origin in zip(
+        asked, found.lengths.tolist(), found.origin_as.tolist(), strict=True
+    ):
+        for bits in range(32, 0, -1):
+            number = prefixes.get((address >> 32 - bits << 32 - bits, bits))
+            if number is not None:
+                break
+        else:
+            bits, number = 0, -1
+        wanted = 0 if number < 0 else 100_000 + number // _PER_MESSAGE % 60_000
+        if (length, origin) != (bits, wanted):
+            raise AssertionError(f"{address:#x} is found in {length} bits of AS {origin}")
+
+
+def _churn(speaker: _Speaker, addresses: NDArray[np.int64], lengths: NDArray[np.int64]) -> Cost:
+    """Withdraw and tell anew, one prefix in each message."""
+    random = np.random.default_rng(2)
+    stream = b"".join(
+        _message(int(row), [int(addresses[row])], [int(lengths[row])])
+        for row in random.integers(0, len(addresses), _CHURN)
+    )
+    cpu, wall = time.process_time(), time.perf_counter()
+    speaker.hear(stream)
+    return Cost(time.process_time() - cpu, time.perf_counter() - wall)
+
+
+def _look_up(
+    speaker: _Speaker, addresses: NDArray[np.int64], lengths: NDArray[np.int64]
+) -> list[Result]:
+    trie = pytricia.PyTricia(32)
+    for number, (address, length) in enumerate(
+        zip(addresses.tolist(), lengths.tolist(), strict=True)
+    ):
+        trie.insert(address.to_bytes(4), length, number)
+    random = np.random.default_rng(3)
+    asked = (addresses[random.integers(0, len(addresses), _BATCH)] | 7).astype(np.uint32)
+    octets = [int(address).to_bytes(4) for address in asked]
+    ours, theirs = compare(
+        lambda: speaker.reader.find(4, asked), lambda: [trie.get(each, -1) for each in octets]
+    )
+    return [Result("bgp look-up, all columns", len(addresses), "pytricia", ours, theirs, _LOOKUP)]
+
+
+def _resident() -> int:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize()
