@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 from tests.support.conditions import wait_until
-from tests.support.daemon import Collector, Daemon
+from tests.support.daemon import Collector, Daemon, flow_export
+from tests.support.ports import free_ports
 
 import flowexport_mgmt
 from flowexport_mgmt.app import privilege
@@ -118,6 +119,16 @@ def test_as_its_unit_starts_it(public: Path, python: Path) -> None:
                 assert int(found["CapAmb"], 16) == 0
                 assert found["Uid"].split() == [str(account.uid)] * 4
             assert int(status(daemon.process.pid)["CapPrm"], 16) == KEPT
+
+
+def test_the_process_that_hears_routers_has_no_capability(daemon: Daemon) -> None:
+    (port,) = free_ports(1)
+    listen = f"<listen-address>127.0.0.1</listen-address><port>{port}</port>"
+    bmp = f"<bmp><enabled>true</enabled>{listen}</bmp>"
+    daemon.commit(flow_export(f"<enrichment><bgp>true</bgp>{bmp}</enrichment>"))
+    pid = wait_until(lambda: daemon.child("rib"), 20)
+    wait_until(lambda: capabilities(pid) == {0}, 20)
+    assert status(pid)["NoNewPrivs"] == "1"
 
 
 def test_a_plain_user_runs_it_too(public: Path, python: Path) -> None:
