@@ -22,6 +22,7 @@ BY_NAME = {
     "tls-fingerprint": ("04:" + ":".join(["ab"] * 32),),
     "node-instance-path": ("/flow-export:flow-export/flow-export:collector",),
     "node-instance-identifier": ("/flow-export:flow-export/flow-export:collector",),
+    "dotted-quad": ("192.0.2.7",),
     "pem-name": ("a.pem",),
     "date-and-time": ("2026-11-28T10:00:00Z",),
 }
