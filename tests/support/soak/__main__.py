@@ -63,7 +63,7 @@ def main() -> int:
         try:
             soak.run(given.seconds, _say)
             flat = report(soak, time.monotonic() - begin)
-        except AssertionError:
+        except (AssertionError, OSError):
             _say(soak.daemon.output[-20_000:] + "\n")
             raise
         finally:

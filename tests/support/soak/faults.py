@@ -20,6 +20,9 @@ from tests.support.netconf import Netconf, RpcError
 if TYPE_CHECKING:
     from tests.support.soak.run import Soak
 
+_PATIENCE = 90.0
+"""Seconds for a commit on a busy machine, whose exporter may have to be started first."""
+
 Fault = Callable[["Soak"], contextlib.AbstractContextManager[None]]
 
 
@@ -51,7 +54,7 @@ def full_disk(soak: Soak) -> Iterator[None]:
         while file.write(bytes(1 << 16)):
             pass
     try:
-        with soak.daemon.netconf() as session:
+        with Netconf(soak.daemon.socket, _PATIENCE) as session:
             said = _try_commit(soak, session)
             assert not said or "No space left" in said, said
             with contextlib.suppress(RpcError):
