@@ -113,6 +113,8 @@ class Manager:
         await self._open_netconf(datastore)
         await self._open_http(datastore, http, state)
         await self._open_gnmi(datastore, gnmi)
+        # A commit that has come waits for both, and these for its end: so not before both are here.
+        await datastore.restore(http, gnmi)
         self._control.ready()
         self._spawn(StatusLine(datastore, self._control.set_status).run())
 
@@ -171,7 +173,6 @@ class Manager:
         )
         datastore.register_state(door)
         http.arrive(door)
-        await datastore.restore(http)
 
     async def _open_gnmi(self, datastore: Datastore, gnmi: LaterComponent) -> None:
         module = await asyncio.to_thread(import_module, "flowexport_mgmt.north.gnmi.door")
@@ -181,7 +182,6 @@ class Manager:
         )
         datastore.register_state(door)
         gnmi.arrive(door)
-        await datastore.restore(gnmi)
 
     def _read_init(self) -> tuple[Path | None, bytes | None]:
         """Read the first configuration from the descriptor that the supervisor opened, if any."""
