@@ -320,7 +320,7 @@ class EnrichmentIbgpNeighbor(Node, frozen=True, kw_only=True):
     """The autonomous system of the neighbor; local-as when absent."""
 
     password: str | None = None
-    """The key of TCP's MD5 signatures."""
+    """The key of TCP's MD5 signatures, of 80 octets at most."""
 
 
 class EnrichmentIbgp(Node, frozen=True, kw_only=True):
