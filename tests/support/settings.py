@@ -10,7 +10,6 @@ from flowexport_mgmt.cli.grammar.paths import Path, Step
 from flowexport_mgmt.schema.grammar import Grammar, Node, Type
 
 BY_NAME = {
-    "dotted-quad": ("192.0.2.1",),
     "ip-address": ("192.0.2.7", "2001:db8::7"),
     "ip-address-no-zone": ("192.0.2.7", "2001:db8::7"),
     "ipv4-address": ("192.0.2.7",),
