@@ -103,6 +103,7 @@ def test_show_configuration(daemon: Daemon, collector: Collector) -> None:
         },
         "flow-export-server:server": {
             "netconf": {"ssh": {"port": daemon.ssh_port}},
+            "gnmi": {"port": daemon.gnmi_port},
             "http": {"port": daemon.http_port},
         },
         "ietf-netconf-acm:nacm": {
