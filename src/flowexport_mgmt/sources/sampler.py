@@ -64,6 +64,7 @@ class HostSampler:
         self._choice = _both_ways(take) if choice is None else choice
         self._wanted: tuple[tuple[Wanted, ...], Backend | None] = ((), None)
         self._standing = Standing()
+        self._backend: Backend | None = None  # what was asked for when that was found
         self._told: dict[str, int] = {}
         self._stopping = threading.Event()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -101,8 +102,10 @@ class HostSampler:
     def _describe(
         self, standing: Standing, totals: Mapping[str, Totals]
     ) -> Iterator[InterfaceReport]:
-        for wanted in self._wanted[0]:
-            fares = standing.interfaces.get(wanted, PENDING)
+        asked, backend = self._wanted
+        known = standing.interfaces if backend is self._backend else {}
+        for wanted in asked:
+            fares = known.get(wanted, PENDING)
             yield InterfaceReport(wanted.name, *fares, totals.get(wanted.name, Totals()))
 
     def _run(self) -> None:
@@ -120,12 +123,13 @@ class HostSampler:
         self._choice.close()
 
     def _look(self) -> None:
+        wanted, backend = self._wanted
         try:
-            standing = self._choice.bring_about(*self._wanted)
+            standing = self._choice.bring_about(wanted, backend)
         except Exception as error:  # noqa: BLE001 - it is tried again
             _LOG.log(logging.ERROR, "sampling", "sampling: %r", error)
             standing = Standing((OperStatus.DOWN, f"internal error: {error!r}"))
-        before, self._standing = self._standing, standing
+        before, self._standing, self._backend = self._standing, standing, backend
         if standing.overall != before.overall:
             self._watcher.status_changed(*standing.overall)
         self._tell_losses()
