@@ -376,6 +376,11 @@ def within_three_sigma(samples: int, rate: int, packets: int) -> bool:
     return (samples * rate - packets) ** 2 <= 9 * packets * (rate - 1)
 
 
+def with_ports(totals: Counter[tuple[int, int, int]]) -> Counter[tuple[int, int, int]]:
+    """Leave out what has no port, such as ARP, of which the collectors make what they like."""
+    return Counter({key: count for key, count in totals.items() if key[0]})
+
+
 def interfaces(samples: Iterable[Sample]) -> set[tuple[int, int, int]]:
     """Give source, input and output of the samples."""
     return {(s["sourceIndex"], s["input"], s["output"]) for s in samples}
