@@ -69,28 +69,43 @@ class Capture:
     def __init__(self, space: Namespace, folder: Path) -> None:
         folder.mkdir()
         self._space = space
+        self._marks: list[bytes] = []
         self.file = folder / "capture.pcap"
         log = folder / "log"
         command = ["dumpcap", "-q", "-P", "-B", "64", "-i", "lo", "-f", "udp", "-w", str(self.file)]
         self._process = space.start(command, log)
-        # It says so once the socket is open; what is sent from then on is captured.
+        # It says so before it does: what comes while the kernel still looks for memory is missed.
         eventually(lambda: "Capturing on" in log.read_text(), "dumpcap starts")
+        eventually(self._captures, "dumpcap captures")
 
     def stop(self) -> None:
         """End the capture, once everything that was sent before is in its file."""
         if self._process.poll() is not None:
             return
+        mark = self._mark()
+        eventually(lambda: self._sees(mark), "the capture is written")
+        stop(self._process)
+
+    def _captures(self) -> bool:
+        """Send one mark after the other, until one is seen."""
+        self._marks.append(self._mark())
+        return self._sees(*self._marks)
+
+    def _mark(self) -> bytes:
+        """Send a datagram that nobody else would."""
         mark = secrets.token_bytes(16)
         with self._space.udp("127.0.0.1") as sender, self._space.udp("127.0.0.1") as sink:
             sender.sendto(mark, sink.getsockname())
-        eventually(lambda: mark in self._tail(), "the capture is written")
-        stop(self._process)
+        return mark
 
-    def _tail(self) -> bytes:
-        """Read the end of the file, of which little is written at a time."""
+    def _sees(self, *marks: bytes) -> bool:
+        """Look for a mark at the end of the file, of which little is written at a time."""
+        if not self.file.exists():
+            return False
         with self.file.open("rb") as file:
             file.seek(max(0, self.file.stat().st_size - 4096))
-            return file.read()
+            tail = file.read()
+        return any(mark in tail for mark in marks)
 
     def count(self, port: int) -> int:
         """Count the datagrams to a port."""

@@ -30,7 +30,8 @@ def _take(decoder: bgp.UpdateDecoder, kind: bgp.MessageType, body: bytes) -> Non
     if kind is bgp.MessageType.OPEN:
         told = bgp.decode_open(body)
         (again,) = bgp.split(bgp.encode_open(told))
-        assert bgp.decode_open(again.body).families == told.families
+        families = told.families or {4}  # of an OPEN that names none: IPv4 (RFC 4760, section 8)
+        assert bgp.decode_open(again.body).families == families
     elif kind is bgp.MessageType.UPDATE:
         update = decoder.decode(body)
         count = 0
