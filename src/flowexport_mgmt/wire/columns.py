@@ -6,7 +6,6 @@ and the memory for it, is a third of the work.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -18,31 +17,7 @@ _BLOCK: Final = 4096  # rows whose places stay in the processor's cache while th
 Values = NDArray[Any] | int
 
 
-class Written(ABC):
-    """Records of one type that are made when they are written."""
-
-    dtype: np.dtype[np.void]
-
-    @abstractmethod
-    def __len__(self) -> int:
-        """Count the records."""
-
-    @abstractmethod
-    def __getitem__(self, part: slice) -> Written:
-        """Take some of the records; they share memory with these."""
-
-    @abstractmethod
-    def write(self, into: NDArray[np.uint8]) -> None:
-        """Fill ``into``, whose shape is (P, octets): P runs of as many records each."""
-
-    def tobytes(self) -> bytes:
-        """Write the records one after the other."""
-        octets = np.empty((1, len(self) * self.dtype.itemsize), np.uint8)
-        self.write(octets)
-        return octets.tobytes()
-
-
-class Columns(Written):
+class Columns:
     """Records of one type: some of its fields as columns or constants, 0 in the others."""
 
     def __init__(
@@ -76,6 +51,12 @@ class Columns(Written):
             part = slice(begin, begin + step)
             for target, values in targets:
                 target[part] = values if isinstance(values, int) else values[part]
+
+    def tobytes(self) -> bytes:
+        """Write the records one after the other."""
+        octets = np.empty((1, len(self) * self.dtype.itemsize), np.uint8)
+        self.write(octets)
+        return octets.tobytes()
 
     def _shape(self, values: Values, pages: int) -> Values:
         if isinstance(values, int):

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from flowexport_mgmt.errors import EncodeError
 from flowexport_mgmt.records import Datagrams
-from flowexport_mgmt.wire.columns import Written
+from flowexport_mgmt.wire.columns import Columns
 from flowexport_mgmt.wire.templates import DataSet, Rows, Template
 
 _SET_HEADER: Final = struct.Struct(">HH")
 _MAX_MESSAGE: Final = 0xFFFF
-SLICE: Final = 2048  # rows whose columns stay in the processor's cache while they are filled
+_SLICE: Final = 2048  # rows whose columns stay in the processor's cache while they are filled
 
 Octets = NDArray[np.uint8]
 
@@ -46,7 +46,7 @@ class Run:
         begin = len(self.prefix)
         end = begin + self.records * self.rows.dtype.itemsize
         into[:, :begin] = np.frombuffer(self.prefix, np.uint8)
-        if isinstance(self.rows, Written):
+        if isinstance(self.rows, Columns):
             self.rows.write(into[:, begin:end])
         else:
             into[:, begin:end] = self.rows.view(np.uint8).reshape(self.pages, -1)
@@ -133,7 +133,7 @@ def split_rows(rows: Rows, per_page: int) -> Iterator[Run]:
 
 def slices(count: int) -> Iterator[slice]:
     """Split rows into slices to be filled one after the other, for the processor's cache."""
-    return (slice(begin, min(begin + SLICE, count)) for begin in range(0, count, SLICE))
+    return (slice(begin, min(begin + _SLICE, count)) for begin in range(0, count, _SLICE))
 
 
 class _SetPager:

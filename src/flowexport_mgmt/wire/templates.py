@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from flowexport_mgmt.wire.columns import Written
+from flowexport_mgmt.wire.columns import Columns
 from flowexport_mgmt.wire.elements import ELEMENTS
 
 _ENTERPRISE = 0x8000
@@ -79,7 +79,7 @@ def template_numbers(item: Template) -> Iterator[int]:
         yield from divmod(specifier.enterprise, 1 << 16)
 
 
-Rows = NDArray[np.void] | Written
+Rows = NDArray[np.void] | Columns
 """Records as the wire has them, or as columns that will be."""
 
 

@@ -5,18 +5,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
-from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flowexport_mgmt.errors import EncodeError
-from flowexport_mgmt.records import COUNTER_DTYPE, ETHERNET_DTYPE, UNKNOWN64, Datagrams
-from flowexport_mgmt.wire.columns import Written
-from flowexport_mgmt.wire.paging import SLICE, Pages, Run, split_rows
+from flowexport_mgmt.records import ETHERNET_DTYPE, UNKNOWN64, Datagrams
+from flowexport_mgmt.wire.paging import Pages, Run, slices, split_rows
 from flowexport_mgmt.wire.sflow5.headers import header_size, make_headers
-from flowexport_mgmt.wire.templates import Rows
 
 COUNTERS_SAMPLE_EXPANDED: Final = 4
 IF_COUNTERS: Final = 1
@@ -91,13 +88,14 @@ _ETHERNET_SAMPLE: Final = np.dtype(
     ]
 )
 
-CONSTANTS: Final[dict[str, int]] = {
+CONSTANTS: Final = {
     "format": COUNTERS_SAMPLE_EXPANDED,
     "length": SAMPLE.itemsize - 8,
     "records": 1,
     "record_format": IF_COUNTERS,
     "record_length": IF_COUNTERS_DTYPE.itemsize,
 }
+_NO_ETHERNET: Final = np.empty(0, ETHERNET_DTYPE)
 
 # Counters of 32 bits are sent modulo 2^32, which makes all ones of those that are not kept.
 _COLUMNS: Final = {
@@ -118,35 +116,6 @@ _COLUMNS: Final = {
     "ifOutDiscards": "out_discards",
     "ifOutErrors": "out_errors",
     "ifPromiscuousMode": "promiscuous",
-}
-
-
-def _word(dtype: np.dtype[np.void], name: str) -> int:
-    """Give the place of a field in words of 32 bits."""
-    fields = dtype.fields or MappingProxyType({})
-    return int(fields[name][1]) // 4
-
-
-def _sources() -> Iterator[int]:
-    """Say which words of COUNTER_DTYPE, low words first, are IF_COUNTERS_DTYPE, high words first.
-
-    A field of 32 bits takes the low word of a counter of 64.
-    """
-    for name in IF_COUNTERS_DTYPE.names or ():
-        word = _word(COUNTER_DTYPE, _COLUMNS.get(name, "ifindex"))  # of the others: written later
-        if IF_COUNTERS_DTYPE[name].itemsize == 8:
-            yield word + 1
-        yield word
-
-
-_SOURCES: Final = np.fromiter(_sources(), np.intp)
-_HEAD: Final = np.array(
-    [CONSTANTS.get(name, 0) for name in (SAMPLE.names or ())[:-1]],  # source type 0 is ifIndex
-    np.uint32,
-)
-_UNICAST: Final = {
-    side: _word(SAMPLE, "counters") + _word(IF_COUNTERS_DTYPE, name)
-    for side, name in (("in", "ifInUcastPkts"), ("out", "ifOutUcastPkts"))
 }
 
 
@@ -177,12 +146,11 @@ def encode_counter_samples(
     Raises:
         EncodeError: not even one sample fits a datagram.
     """
-    header = header_size(agent)
-    samples = _CounterSamples(rows, sequences)
-    parts: tuple[Rows, ...] = (samples,)
-    if ethernet is not None and len(ethernet):
-        parts = _add_ethernet(samples, ethernet)
-    blocks = [_split(part, max_size, header) for part in parts]
+    samples = _lay_out_samples(rows, sequences)
+    blocks = [
+        _split(part, max_size, header_size(agent))
+        for part in _add_ethernet(samples, _NO_ETHERNET if ethernet is None else ethernet)
+    ]
     pages = Pages(itertools.chain(*blocks))
     headers = make_headers(
         pages.records,
@@ -194,7 +162,7 @@ def encode_counter_samples(
     return pages.join(headers)
 
 
-def _split(samples: Rows, max_size: int, header: int) -> Iterator[Run]:
+def _split(samples: NDArray[np.void], max_size: int, header: int) -> Iterator[Run]:
     """Split samples of one size into datagrams with room for a header."""
     per_datagram = (max_size - header) // samples.dtype.itemsize
     if per_datagram < 1:
@@ -202,55 +170,17 @@ def _split(samples: Rows, max_size: int, header: int) -> Iterator[Run]:
     return split_rows(samples, per_datagram)
 
 
-class _CounterSamples(Written):
-    """Samples of the type SAMPLE that stay rows of COUNTER_DTYPE until they are written."""
-
-    def __init__(self, rows: NDArray[np.void], sequences: NDArray[np.uint32]) -> None:
-        self.dtype = SAMPLE
-        self.rows = rows
-        self.sequences = sequences
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, part: slice | NDArray[np.bool_]) -> _CounterSamples:
-        return _CounterSamples(self.rows[part], self.sequences[part])
-
-    def write(self, into: NDArray[np.uint8]) -> None:
-        """Move words as they are, and swap the octets of all of them at once."""
-        pages, per_page = len(into), len(self.rows) // len(into)
-        words = into.view("<u4").reshape(pages, per_page, SAMPLE.itemsize // 4)
-        source = self.rows.view("<u4").reshape(pages, per_page, COUNTER_DTYPE.itemsize // 4)
-        sequences = self.sequences.reshape(pages, per_page)
-        rows = self.rows.reshape(pages, per_page)
-        step = max(1, SLICE // max(1, per_page))
-        for begin in range(0, pages, step):
-            part = slice(begin, begin + step)
-            _fill(words[part], source[part], rows[part], sequences[part])
-
-
-def _fill(
-    words: NDArray[np.uint32],
-    source: NDArray[np.uint32],
-    rows: NDArray[np.void],
-    sequences: NDArray[np.uint32],
-) -> None:
-    words[..., : len(_HEAD)] = _HEAD
-    words[..., _word(SAMPLE, "sequence")] = sequences
-    words[..., _word(SAMPLE, "source_index")] = rows["ifindex"]
-    words[..., len(_HEAD) :] = source[..., _SOURCES]
-    for side, word in _UNICAST.items():
-        words[..., word] = _unicast(rows, side)
-    words.byteswap(inplace=True)
-
-
-def _add_ethernet(samples: _CounterSamples, ethernet: NDArray[np.void]) -> tuple[Rows, Rows]:
+def _add_ethernet(
+    samples: NDArray[np.void], ethernet: NDArray[np.void]
+) -> tuple[NDArray[np.void], ...]:
     """Part the samples: those of one record, and those to which one of Ethernet is added."""
-    indexes = samples.rows["ifindex"]
+    if not len(ethernet):
+        return (samples,)
+    indexes = samples["source_index"].astype(np.uint32)
     at = np.minimum(np.searchsorted(ethernet["ifindex"], indexes), len(ethernet) - 1)
     told = ethernet["ifindex"][at] == indexes
     both = np.zeros(int(told.sum()), _ETHERNET_SAMPLE)
-    both["interface"] = np.frombuffer(samples[told].tobytes(), SAMPLE)
+    both["interface"] = samples[told]
     both["interface"]["length"] = _ETHERNET_SAMPLE.itemsize - 8
     both["interface"]["records"] = 2
     both["record_format"] = ETHERNET_COUNTERS
@@ -259,6 +189,25 @@ def _add_ethernet(samples: _CounterSamples, ethernet: NDArray[np.void]) -> tuple
     for name, column in zip(ETHERNET_COUNTERS_DTYPE.names or (), columns, strict=True):
         both["counters"][name] = ethernet[column][at[told]]
     return samples[~told], both
+
+
+def _lay_out_samples(rows: NDArray[np.void], sequences: NDArray[np.uint32]) -> NDArray[np.void]:
+    samples = np.zeros(len(rows), SAMPLE)
+    for part in slices(len(rows)):
+        _fill(samples[part], rows[part], sequences[part])
+    return samples
+
+
+def _fill(samples: NDArray[np.void], rows: NDArray[np.void], sequences: NDArray[np.uint32]) -> None:
+    for name, constant in CONSTANTS.items():
+        samples[name] = constant
+    samples["sequence"] = sequences
+    samples["source_index"] = rows["ifindex"]  # source type 0 is ifIndex
+    counters = samples["counters"]
+    for name, column in _COLUMNS.items():
+        counters[name] = rows[column]
+    counters["ifInUcastPkts"] = _unicast(rows, "in")
+    counters["ifOutUcastPkts"] = _unicast(rows, "out")
 
 
 def _unicast(rows: NDArray[np.void], side: str) -> NDArray[np.uint64]:
