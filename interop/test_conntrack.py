@@ -35,8 +35,8 @@ CONNTRACK = (
     "<manage-kernel>true</manage-kernel></conntrack>"
 )
 
-Key = tuple[int, str, int, str, int]
-"""Protocol, source and port, destination and port."""
+Key = tuple[int, str, int, str, str]
+"""Protocol, source and port, destination and port, of ICMP type and code."""
 Totals = dict[Key, tuple[int, int]]
 """Packets and octets."""
 
@@ -59,19 +59,13 @@ def add_up(rows: Iterator[tuple[Key, int, int]]) -> Totals:
     return dict(totals)
 
 
-def make_key(protocol: int, source: str, sport: int, destination: str, dport: str) -> Key:
-    """Make a key; of protocols other than TCP and UDP nfdump mistakes the destination port."""
-    return (protocol, source, sport, destination, int(dport) if protocol in {TCP, UDP} else 0)
-
-
 def nfdump(files: Path) -> Iterator[tuple[Key, int, int]]:
     """Read the flow records that nfcapd stored."""
     form = "fmt:%pr,%sa,%sp,%da,%dp,%pkt,%byt"
     for line in run("nfdump", "-R", str(files), "-q", "-N", "-6", "-o", form).splitlines():
         words = [word.strip() for word in line.split(",")]
         if len(words) == 7 and words[1] not in {"0.0.0.0", "::"}:
-            protocol = int(words[0])
-            key = make_key(protocol, words[1], int(words[2]), words[3], words[4])
+            key = int(words[0]), words[1], int(words[2]), words[3], words[4]
             yield key, int(words[5]), int(words[6])
 
 
@@ -84,8 +78,9 @@ def destroyed(log: Path) -> Iterator[tuple[Key, int, int]]:
         for part in re.split(r"(?= src=)", line)[1:]:
             found = dict(re.findall(r"(\w+)=(\S+)", part))
             if int(found["packets"]):
-                ports = int(found.get("sport", 0)), found.get("dport", "0")
-                key = make_key(protocol, found["src"], ports[0], found["dst"], ports[1])
+                icmp = f"{found['type']}.{found['code']}" if "type" in found else "0"
+                target = found["dst"], found.get("dport", icmp)
+                key = protocol, found["src"], int(found.get("sport", 0)), *target
                 yield key, int(found["packets"]), int(found["bytes"])
 
 
@@ -252,9 +247,9 @@ def test_every_protocol_and_translation_is_there(judges: Judges) -> None:
     assert {key[0] for key in found} == {TCP, UDP, ICMP, ICMPV6, SCTP, UDPLITE}
     assert any(key[:2] == (UDP, TRANSLATED) for key in found)
     assert any(key[0] == TCP and key[3] == "10.8.0.254" for key in found)
-    assert found[UDPLITE, NEAR, 5000, FAR, 0] == (7, 7 * 328)
-    assert found[SCTP, NEAR, 1000, FAR, 0][0] == 2
-    assert found[ICMP, NEAR, 0, FAR, 0][0] == 8
+    assert found[UDPLITE, NEAR, 5000, FAR, "9"] == (7, 7 * 328)
+    assert found[SCTP, NEAR, 1000, FAR, "2000"][0] == 2
+    assert found[ICMP, NEAR, 0, FAR, "8.0"][0] == 8
 
 
 def test_two_pings_are_two_flows(judges: Judges) -> None:

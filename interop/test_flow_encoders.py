@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 from interop.flow_collectors import collecting
 from interop.generated import TIME
 from interop.namespaces import Namespace, namespace
+from tests.support.flows import flow_batch
 
 from flowexport_mgmt.records import Datagrams, FlowBatch, SampleBatch
 from flowexport_mgmt.wire import ipfix, netflow9, sflow5
@@ -87,6 +88,29 @@ def encode(protocol: str, batch: FlowBatch) -> Datagrams:
         return netflow9.compose([data.template, data], uptime_ms=TIME.uptime_ms, **common)
     data = IPFIX.lay_out(batch, TIME)
     return ipfix.compose([data.template, data], **common)
+
+
+WITH_PORTS = (6, 17, 132, 136, 33)
+"""TCP, UDP, SCTP, UDP-Lite and DCCP."""
+GRE = 47
+
+
+@pytest.mark.parametrize(("version", "icmp"), [(4, 1), (6, 58)])
+@pytest.mark.parametrize("protocol", ["netflow9", "ipfix"])
+def test_nfdump_reads_ports_and_icmp(
+    protocol: str, version: Literal[4, 6], icmp: int, space: Namespace, tmp_path: Path
+) -> None:
+    ports = {"src_port": 51_000, "dst_port": 443}
+    rows: list[dict[str, int]] = [{"protocol": number, **ports} for number in WITH_PORTS]
+    rows += [{"protocol": icmp, "icmp": 3 << 8 | 1}, {"protocol": GRE}]
+    with collecting("nfcapd", space, tmp_path) as collector:
+        collector.send(encode(protocol, flow_batch(rows, version)))
+        assert collector.totals().flows == len(rows)
+    assert collector.read("%pr,%sp,%dp") == [
+        *(f"{number},51000,443" for number in WITH_PORTS),
+        f"{icmp},0,3.1",
+        f"{GRE},0,0",
+    ]
 
 
 FIELDS = "%sa,%sp,%da,%dp,%pr,%byt,%pkt,%in,%out,%sas,%das,%smk,%dmk,%nh,%nhb,%tos,%dir"

@@ -80,8 +80,9 @@ static uint8_t *extended(uint8_t *at, const struct columns *c, size_t i, const s
                          int protocol, int version) {
     at = put64(put64(at, c->octets[i]), c->packets[i]);
     at = put8(put8(put8(at, c->protocol[i]), c->tos[i]), c->tcp_flags[i]);
-    at = put16(put16(at, c->src_port[i]), c->dst_port[i] | (protocol == 9 ? c->icmp[i] : 0));
-    at = put16(at, c->icmp[i]);
+    at = put16(at, c->src_port[i]);
+    at = protocol == 9 ? put16(put16(at, c->dst_port[i] | c->icmp[i]), c->icmp[i])
+                       : put16(put16(at, c->icmp[i]), c->dst_port[i]);
     at = put_address(put_address(at, c->src, i, version), c->dst, i, version);
     at = put8(put8(at, c->src_mask[i]), c->dst_mask[i]);
     at = put_address(put_address(at, c->next_hop, i, version), c->bgp_next_hop, i, version);

@@ -180,8 +180,12 @@ def _extended9(id_: int, version: _Version, *more: Cell) -> FlowLayout:
 
 
 def _extended10(id_: int, version: _Version, *more: Cell) -> FlowLayout:
-    """Put a layout of IPFIX together."""
-    ports = (Cell(11, 2, column("dst_port")), _ICMP[version])
+    """Put a layout of IPFIX together.
+
+    nfdump 1.7.1 keeps ICMP in place of the port, and of the two believes the one that comes last:
+    with ICMP first, ports of SCTP, UDP-Lite and DCCP are read as well.
+    """
+    ports = (_ICMP[version], Cell(11, 2, column("dst_port")))
     fields = (*_COUNTS, *ports, *_ADDRESSES[version], *_CONTEXT, *_UNIX_TIMES, _SELECTOR)
     return FlowLayout(id_, (*fields, *more))
 
