@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import socket
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
 from flowexport_mgmt.credentials.folders import CredentialsError
-from flowexport_mgmt.observe import crash
+from flowexport_mgmt.credentials.kept import KeptFile
 
 _YEARS: Final = 10
 
-_BEFORE_FSYNC: Final = crash.declare("credentials.self-signed.before-fsync")
-_BEFORE_RENAME: Final = crash.declare("credentials.self-signed.before-rename")
+_FILE: Final = KeptFile("credentials.self-signed")
 
 
 def self_signed(path: Path) -> bytes:
@@ -26,7 +24,8 @@ def self_signed(path: Path) -> bytes:
     """
     try:
         if not path.exists():
-            _write(path, _make())
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _FILE.write(path, _make())
         return path.read_bytes()
     except OSError as error:
         message = f"certificate {path.name}: {error.strerror}"
@@ -66,21 +65,3 @@ def _make() -> bytes:
         serialization.NoEncryption(),
     )
     return private + certificate.public_bytes(serialization.Encoding.PEM)
-
-
-def _write(path: Path, text: bytes) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = path.with_suffix(".new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(text)
-        file.flush()
-        crash.point(_BEFORE_FSYNC)
-        os.fsync(file.fileno())
-    crash.point(_BEFORE_RENAME)
-    new.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

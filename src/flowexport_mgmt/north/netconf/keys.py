@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 import asyncssh
 
+from flowexport_mgmt.credentials.kept import KeptFile
 from flowexport_mgmt.datastore.public_keys import read_public_key
 from flowexport_mgmt.model.server import User
-from flowexport_mgmt.observe import crash
 
 HOST_KEY_FILE: Final = "ssh_host_ed25519_key"
 _FORBIDDEN: Final = 0o077
 
-_BEFORE_WRITE: Final = crash.declare("netconf.host-key.before-write")
-_BEFORE_FSYNC: Final = crash.declare("netconf.host-key.before-fsync")
-_BEFORE_RENAME: Final = crash.declare("netconf.host-key.before-rename")
+_FILE: Final = KeptFile("netconf.host-key")
 
 UserKeys = Mapping[str, frozenset[bytes]]
 """The public keys of each user, as SSH encodes them."""
@@ -55,22 +52,7 @@ def fingerprint(key: asyncssh.SSHKey) -> str:
 
 
 def _make_host_key(path: Path) -> None:
-    text = asyncssh.generate_private_key("ssh-ed25519").export_private_key()
-    new = path.with_suffix(".new")
-    new.unlink(missing_ok=True)
-    crash.point(_BEFORE_WRITE)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(text)
-        file.flush()
-        crash.point(_BEFORE_FSYNC)
-        os.fsync(file.fileno())
-    crash.point(_BEFORE_RENAME)
-    new.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    _FILE.write(path, asyncssh.generate_private_key("ssh-ed25519").export_private_key())
 
 
 def read_user_keys(users: Iterable[User]) -> UserKeys:
