@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 from typing import Self
@@ -38,6 +39,7 @@ class Terminal:
             codec_errors="replace",
             dimensions=(ROWS, WIDTH),
             timeout=PATIENCE,
+            preexec_fn=_heed_interrupts,
         )
         self._seen = ""
 
@@ -100,3 +102,8 @@ class Terminal:
         self._child.expect(pexpect.EOF)
         self._child.close()
         return int(self._child.exitstatus or 0)
+
+
+def _heed_interrupts() -> None:
+    """Undo what a shell does to jobs in the background: they ignore interrupts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
