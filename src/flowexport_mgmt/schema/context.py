@@ -11,11 +11,10 @@ from functools import cached_property
 from pathlib import Path
 
 import libyang
-from _libyang import ffi
 
 from flowexport_mgmt.schema import library
 from flowexport_mgmt.schema.library import NULL, Pointer
-from flowexport_mgmt.schema.nodes import Choice, SchemaNode, children_of, mandatory_choices
+from flowexport_mgmt.schema.nodes import Choice, SchemaNode, SchemaNodes, mandatory_choices
 from flowexport_mgmt.schema.paths import Step, parse_path, render_path
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -143,7 +142,7 @@ class SchemaContext:
         library.configure_errors()
         self._folders = module_folders() if folders is None else folders
         self.context = libyang.Context(":".join(map(str, self._folders)))
-        self._nodes: dict[int, SchemaNode] = {}
+        self._nodes = SchemaNodes(self.pointer, self._compiled)
         own = tuple((name, ()) for name in OWN_MODULES)
         for name, features in _STANDARD_MODULES + own if modules is None else modules:
             load = self._load_respelled if name in _RESPELLED else self._load
@@ -175,21 +174,16 @@ class SchemaContext:
 
     def schema_node(self, pointer: Pointer) -> SchemaNode:
         """Give the one SchemaNode of a compiled schema node."""
-        identity = int(ffi.cast("uintptr_t", pointer))
-        node = self._nodes.get(identity)
-        if node is None:
-            node = self._nodes[identity] = SchemaNode(self, pointer)
-        return node
+        return self._nodes[pointer]
 
-    @cached_property
+    @property
     def top_nodes(self) -> Mapping[str, SchemaNode]:
         """The top data nodes by their XML names (``{namespace}name``)."""
-        return {
-            node.tag: node
-            for module in self._served
-            if _is_implemented(module)
-            for node in children_of(self, NULL, module.cdata.compiled)
-        }
+        return self._nodes.top
+
+    def _compiled(self) -> Iterator[Pointer]:
+        served = (module for module in self._served if _is_implemented(module))
+        return (module.cdata.compiled for module in served)
 
     @cached_property
     def notifications(self) -> Mapping[str, str]:
@@ -318,5 +312,5 @@ class SchemaContext:
 
     def destroy(self) -> None:
         """Free the context; every tree made from it must be freed before."""
-        self._nodes.clear()
+        self._nodes.forget()
         self.context.destroy()

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from _libyang import ffi, lib
 
 from flowexport_mgmt.schema.library import NULL, Pointer, items, siblings, text
 from flowexport_mgmt.schema.paths import Step, render_step
-
-if TYPE_CHECKING:
-    from flowexport_mgmt.schema.context import SchemaContext
 
 
 class Kind(enum.Enum):
@@ -41,12 +38,53 @@ class Choice(NamedTuple):
     cases: tuple[tuple[int, int], ...]
 
 
+class SchemaNodes:
+    """The data nodes of a C context, each made once: when it is first asked for.
+
+    Args:
+        context: the C context.
+        modules: gives the compiled modules whose top nodes are served.
+    """
+
+    def __init__(self, context: Pointer, modules: Callable[[], Iterable[Pointer]]) -> None:
+        self.context = context
+        self._modules = modules
+        self._known: dict[int, SchemaNode] = {}
+
+    def __getitem__(self, pointer: Pointer) -> SchemaNode:
+        """Give the one SchemaNode of a compiled schema node."""
+        identity = _identity(pointer)
+        node = self._known.get(identity)
+        if node is None:
+            node = self._known[identity] = SchemaNode(self, pointer)
+        return node
+
+    @cached_property
+    def top(self) -> Mapping[str, SchemaNode]:
+        """The top data nodes by their XML names (``{namespace}name``)."""
+        return {
+            node.tag: node for module in self._modules() for node in self.below(NULL, module)
+        }
+
+    def below(self, parent: Pointer, module: Pointer = NULL) -> Iterator[SchemaNode]:
+        """Give the data nodes below a schema node, or at the top of a compiled module."""
+        child = lib.lys_getnext(NULL, parent, module, 0)
+        while child:
+            if child.nodetype in _KINDS:
+                yield self[child]
+            child = lib.lys_getnext(child, parent, module, 0)
+
+    def forget(self) -> None:
+        """Let go of all nodes, before the C context is freed."""
+        self._known.clear()
+
+
 class SchemaNode:
     """A data node of the schema; choices and cases are no nodes but stand in ``cases``."""
 
-    def __init__(self, context: SchemaContext, pointer: Pointer) -> None:
+    def __init__(self, nodes: SchemaNodes, pointer: Pointer) -> None:
         self.pointer = pointer
-        self._context = context
+        self._nodes = nodes
         flags = pointer.flags
         self.kind = _ALL_KINDS[pointer.nodetype]
         self.name = text(pointer.name)
@@ -82,24 +120,24 @@ class SchemaNode:
         above = self.pointer.parent
         while above and above.nodetype not in _KINDS:
             above = above.parent
-        return self._context.schema_node(above) if above else None
+        return self._nodes[above] if above else None
 
     @cached_property
     def children(self) -> Mapping[str, SchemaNode]:
         """The nodes below by their XML names (``{namespace}name``)."""
-        return {child.tag: child for child in children_of(self._context, self.pointer, NULL)}
+        return {child.tag: child for child in self._nodes.below(self.pointer)}
 
     @property
     def siblings(self) -> Iterable[SchemaNode]:
         """The nodes at the same place, itself among them."""
         above = self.parent
-        return (self._context.top_nodes if above is None else above.children).values()
+        return (self._nodes.top if above is None else above.children).values()
 
     @cached_property
     def actions(self) -> Mapping[str, SchemaNode]:
         """The actions of a container or list by their XML names."""
         found = siblings(ffi.cast("struct lysc_node *", lib.lysc_node_actions(self.pointer)))
-        nodes = [self._context.schema_node(pointer) for pointer in found]
+        nodes = [self._nodes[pointer] for pointer in found]
         return {node.tag: node for node in nodes}
 
     @cached_property
@@ -152,7 +190,7 @@ class SchemaNode:
     @cached_property
     def defaults(self) -> tuple[str, ...]:
         """The canonical values that a leaf or leaf-list has when nobody sets it."""
-        typed, context = self._typed, self._context.pointer
+        typed, context = self._typed, self._nodes.context
         if self.kind is Kind.LEAF:
             values = [typed.dflt] if typed.dflt else []
         else:
@@ -186,15 +224,6 @@ class SchemaNode:
 
     def __repr__(self) -> str:
         return f"<SchemaNode {self.kind.name.lower()} {self.schema_path}>"
-
-
-def children_of(context: SchemaContext, parent: Pointer, module: Pointer) -> Iterator[SchemaNode]:
-    """Give the data nodes below a schema node, or at the top of a compiled module."""
-    child = lib.lys_getnext(NULL, parent, module, 0)
-    while child:
-        if child.nodetype in _KINDS:
-            yield context.schema_node(child)
-        child = lib.lys_getnext(child, parent, module, 0)
 
 
 def mandatory_choices(parent: Pointer, module: Pointer) -> Iterator[Choice]:
