@@ -450,8 +450,8 @@ class CollectorStatistics(Node, frozen=True, kw_only=True):
     """
 
     dropped_records: int | None = None
-    """Records dropped, oldest first, because the queue was full, and flows and sampled packets
-    that came while the collector was down. Units: records.
+    """Records dropped, oldest first, because too much waited (see queue-depth and queue-octets),
+    and flows and sampled packets that came while the collector was down. Units: records.
     """
 
     skipped_records: int | None = None
@@ -470,7 +470,14 @@ class CollectorStatistics(Node, frozen=True, kw_only=True):
     """When counter records were last sent, for NetFlow version 5 flow records; absent before."""
 
     queue_depth: int | None = None
-    """Batches that wait to be sent. Units: batches."""
+    """Batches that wait to be sent, and the one that is being sent. Of interface counters four
+    wait at most. Units: batches.
+    """
+
+    queue_octets: int | None = None
+    """Memory that the flows and sampled packets that wait take. Beyond 64 MiB, some 600,000 flows,
+    the oldest go. Units: octets.
+    """
 
     send_method: SendMethod | None = None
     """How UDP datagrams are handed to the kernel at present: the first of these ways that the path

@@ -41,6 +41,8 @@ class LaneReport:
     dropped_records: int
     skipped_records: int
     queue_depth: int
+    """Batches that wait, and the one that is being sent."""
+    queue_octets: int
     is_stream: bool
     method: str | None
     tls_version: str | None
@@ -108,7 +110,7 @@ class Lane:
         return self._collector.session.takes(batch)
 
     def offer(self, batch: Batch) -> None:
-        """Line up a wanted batch; when too many wait the oldest goes, and its records are counted.
+        """Line up a wanted batch; when too much waits the oldest goes, and its records are counted.
 
         A collector that is down gets nothing. Its counters are compared with the poll before it
         went down once it is back; flows and sampled packets are dropped, and counted.
@@ -119,8 +121,7 @@ class Lane:
             if not self._collector.is_open:
                 self._miss(batch)
                 return
-            dropped = self._queue.put(batch)
-            if dropped is not None:
+            for dropped in self._queue.put(batch):
                 self._drop(dropped)
 
     def step(self, now: Instant) -> float:
@@ -196,7 +197,8 @@ class Lane:
             sequence=collector.session.sequence,
             dropped_records=self._dropped_records,
             skipped_records=collector.session.skipped,
-            queue_depth=len(self._queue),
+            queue_depth=len(self._queue) + collector.pending,
+            queue_octets=self._queue.octets,
             is_stream=collector.is_stream,
             method=collector.method,
             tls_version=collector.tls_version,

@@ -32,6 +32,7 @@ def describe_collector(name: str, report: LaneReport) -> fe.CollectorState:
             last_template_time=date_and_time_or_none(counted.last_template_ns),
             last_export_time=date_and_time_or_none(counted.last_export_ns),
             queue_depth=report.queue_depth,
+            queue_octets=report.queue_octets,
             send_method=None if report.method is None else fe.SendMethod(report.method),
             send_fallbacks=None if report.is_stream else counted.fallbacks,
             send_fallback_reason=counted.last_fallback,

@@ -15,7 +15,7 @@ from tests.support.sessions import OPTIONS, TEMPLATES, Script, at, config
 from flowexport_mgmt.export import EndpointError, Opened, open_sender
 from flowexport_mgmt.export.netflow import TemplateSession
 from flowexport_mgmt.pipeline import Lane
-from flowexport_mgmt.pipeline.queue import RECORDS_CAPACITY
+from flowexport_mgmt.pipeline.queue import BatchQueue, measure
 from flowexport_mgmt.records import Batch, FlowBatch
 from flowexport_mgmt.wire.decoder import Decoder
 from flowexport_mgmt.wire.messages import Message
@@ -219,13 +219,26 @@ def test_sampled_packets_share_datagram_numbers_with_counters() -> None:
 def test_a_full_queue_drops_the_oldest_flows_and_no_poll() -> None:
     sender = Script()
     lane = lane_with(sender, "ipfix")
+    room = sum(measure(flows(4, size)) for size in range(3, 10))
+    lane._queue = BatchQueue(octets_capacity=room)
     lane.offer(make_batch({1: 1}))
-    for size in range(1, RECORDS_CAPACITY + 3):
+    for size in range(1, 10):
         lane.offer(flows(4, size))
-    assert lane.report().queue_depth == 1 + RECORDS_CAPACITY
-    assert lane.report().dropped_records == 1 + 2
+    report = lane.report()
+    assert (report.queue_depth, report.queue_octets) == (1 + 7, room)
+    assert report.dropped_records == 1 + 2
     drain(lane, 0)
-    assert count_flows(decode(sender))["flows"] == sum(range(3, RECORDS_CAPACITY + 3))
+    assert count_flows(decode(sender))["flows"] == sum(range(3, 10))
+    assert (lane.report().queue_depth, lane.report().queue_octets) == (0, 0)
+
+
+def test_what_is_being_sent_waits_too() -> None:
+    lane = lane_with(Script(), "ipfix", rate_limit=1)
+    lane.offer(flows(4, 500))
+    lane.step(at(0))
+    assert (lane.report().queue_depth, lane.report().queue_octets) == (1, 0)
+    drain(lane, 1, 100)
+    assert lane.report().queue_depth == 0
 
 
 def test_flows_that_find_the_collector_down_are_counted() -> None:

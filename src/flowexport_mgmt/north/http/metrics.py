@@ -71,7 +71,7 @@ _COLLECTOR_ROWS: Final[Sequence[_Row[CollectorStatistics]]] = (
     _Row(
         CounterMetricFamily,
         "dropped_records",
-        "Records dropped because the queue to the collector was full.",
+        "Records dropped because too much waited, or the collector was down.",
         lambda s: s.dropped_records,
     ),
     _Row(CounterMetricFamily, "templates", "Template records sent.", lambda s: s.templates_sent),
@@ -80,6 +80,12 @@ _COLLECTOR_ROWS: Final[Sequence[_Row[CollectorStatistics]]] = (
         "queue_depth",
         "Batches that wait to be sent to the collector.",
         lambda s: s.queue_depth,
+    ),
+    _Row(
+        GaugeMetricFamily,
+        "queue_octets",
+        "Memory that flows and sampled packets that wait take.",
+        lambda s: s.queue_octets,
     ),
     _Row(
         GaugeMetricFamily,

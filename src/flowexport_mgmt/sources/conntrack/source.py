@@ -27,8 +27,7 @@ _logger = logging.getLogger(__name__)
 _LOG = LimitedLogger(_logger)
 
 _LINGER_S: Final = 0.05
-"""How long events are let gather, so that many of them are one batch: what waits for a collector is
-bounded in batches."""
+"""How long events are let gather: what a batch costs hardly depends on its size."""
 
 
 class ConntrackSource:
