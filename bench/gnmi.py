@@ -2,7 +2,9 @@
 
 What is measured is the server's process; the reference is a grpc.aio server with canned octets, so
 that the difference is what readings, messages and the transaction cost. A stream's cost is that of
-one message that arrived.
+the octets of one entry with its counters, which the reference writes as a message and our server
+together with others of the same moment. From the cost of a Set that of its commit is taken, which
+is measured in this process, on the same configuration.
 """
 
 from __future__ import annotations
@@ -11,21 +13,27 @@ import asyncio
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tests.support.gnmi import path, update
+from tests.support.gnmi import collector, flow_export, path, running_server, update
 from tests.support.gnmi_load import LIST, Reader, Served, client, served
 
 from bench.measure import Cost, Result
 from flowexport_mgmt.north.gnmi import messages as m
+from flowexport_mgmt.north.gnmi.edits import Write, locate
+from flowexport_mgmt.north.gnmi.paths import read_path
 
 REFERENCE = Path(__file__).parent / "reference" / "gnmi.py"
 SIZES = (1, 10, 100)
 STREAM_TARGET, GET_TARGET, SET_TARGET = 1.5, 2.0, 3.0
+CORE, MEMORY_KB = 0.35, 60.0
+"""What the most subscribers may take: of a core, and of memory each."""
 ROUNDS = 3
 UPDATES = 1000
 WHERE = f"{LIST}[name=x0]/dscp"
@@ -34,23 +42,69 @@ WHERE = f"{LIST}[name=x0]/dscp"
 def run(*, quick: bool) -> list[Result]:
     """Measure both servers alternately."""
     seconds, requests = (3.0, 300) if quick else (8.0, 1500)
+    return [*_streams(seconds), *_requests(requests)]
+
+
+def _streams(seconds: float) -> Iterator[Result]:
     with ExitStack() as stack:
         ours = stack.enter_context(served(UPDATES))
         size = asyncio.run(_size(ours))
         theirs = stack.enter_context(_reference(ours.leaves // _PER_MESSAGE, size))
-        results = [
-            _compare("gNMI STREAM", size, (ours, theirs), _stream(size, seconds), STREAM_TARGET)
-            for size in SIZES
-        ]
+        failure = asyncio.run(_weigh(ours, SIZES[-1], seconds))  # in memory that nobody had yet
+        for number in SIZES:
+            work = _stream(number, seconds, size)
+            result = _compare("gNMI STREAM", number, (ours, theirs), work, STREAM_TARGET)
+            yield result if number < SIZES[-1] else replace(result, failure=failure)
+
+
+async def _weigh(server: Served, number: int, seconds: float) -> str:
+    """Look at what that many subscribers take of a core, and of memory each; tell if too much."""
+    async with _subscribed(server, 1):
+        await asyncio.sleep(seconds)
+        before = server.memory
+        async with _subscribed(server, number):
+            await asyncio.sleep(seconds)
+            cpu, wall = server.cpu, time.perf_counter()
+            await asyncio.sleep(seconds)
+            core = (server.cpu - cpu) / (time.perf_counter() - wall)
+            each = (server.memory - before) * 1e3 / number
+    found = f"{core:.0%} of a core, {each:.0f} kB each"
+    print(f"gNMI STREAM, {number} subscribers: {found}")
+    return "" if core < CORE and each <= MEMORY_KB else f"{found}; {CORE:.0%}, {MEMORY_KB:.0f} kB"
+
+
+def _requests(count: int) -> Iterator[Result]:
+    """Ask of a server with one collector: what many cost is the commit's affair."""
+    with ExitStack() as stack:
+        ours = stack.enter_context(served(_PER_MESSAGE))
+        theirs = stack.enter_context(_reference(1, 1))
         get = m.GetRequest(path=[path(WHERE)], type=1, encoding=2).SerializeToString()
-        results.append(
-            _compare(
-                "gNMI Get", 1, (ours, theirs), _ask("Get", lambda _: get, requests), GET_TARGET
-            )
-        )
-        few = requests // 10
-        results.append(_compare("gNMI Set", 1, (ours, theirs), _ask("Set", _set, few), SET_TARGET))
-        return results
+        ask = _ask("Get", lambda _: get, count)
+        yield _compare("gNMI Get", 1, (ours, theirs), ask, GET_TARGET)
+        few = count // 5
+        whole = _compare("gNMI Set", 1, (ours, theirs), _ask("Set", _set, few), SET_TARGET)
+        commit = asyncio.run(_commit(few))
+        rest = Cost(whole.ours.cpu - commit.cpu, whole.ours.wall - commit.wall)
+        print(f"gNMI Set: {whole.ours.cpu * 1e3:.2f} ms, the commit {commit.cpu * 1e3:.2f} ms")
+        yield replace(whole, case="gNMI Set without its commit", ours=rest)
+
+
+async def _commit(count: int) -> Cost:
+    """Give what the commit of one leaf costs, by the same user, on the same configuration."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with running_server(Path(folder), more=flow_export(collector("x0"))) as server:
+            store = server.datastore
+            session = store.open_session("ann", "gnmi", "127.0.0.1:1", lambda: None)
+            where = locate(store.schema, read_path(store.schema, m.Path(), path(WHERE)))
+            costs = []
+            for _ in range(ROUNDS):
+                cpu, wall = time.process_time(), time.perf_counter()
+                for number in range(count):
+                    step = Write(store.schema, where, number % 64)
+                    await store.transact(session, [step])
+                spent = time.process_time() - cpu, time.perf_counter() - wall
+                costs.append(Cost(spent[0] / count, spent[1] / count))
+    return _median(costs)
 
 
 _PER_MESSAGE = 9
@@ -84,15 +138,23 @@ Work = Callable[[Served], Awaitable[int]]
 """Does something, and gives how often."""
 
 
-def _stream(subscribers: int, seconds: float) -> Work:
-    async def work(server: Served) -> int:
-        readers = [Reader() for _ in range(subscribers)]
-        tasks = [asyncio.create_task(reader.run(server.port)) for reader in readers]
-        await asyncio.sleep(seconds)
+@asynccontextmanager
+async def _subscribed(server: Served, number: int) -> AsyncIterator[list[Reader]]:
+    readers = [Reader() for _ in range(number)]
+    tasks = [asyncio.create_task(reader.run(server.port)) for reader in readers]
+    try:
+        yield readers
+    finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        return max(1, sum(reader.messages for reader in readers))
+
+
+def _stream(subscribers: int, seconds: float, size: int) -> Work:
+    async def work(server: Served) -> int:
+        async with _subscribed(server, subscribers) as readers:
+            await asyncio.sleep(seconds)
+        return max(1, sum(reader.octets for reader in readers) // size)
 
     return work
 
@@ -118,11 +180,14 @@ def _compare(
             count = asyncio.run(_wait(work(server)))
             spent = max(server.cpu - cpu, 0.001)
             found.append(Cost(spent / count, (time.perf_counter() - wall) / count))
-    ours, theirs = (
-        Cost(statistics.median(c.cpu for c in each), statistics.median(c.wall for c in each))
-        for each in costs
-    )
+    ours, theirs = map(_median, costs)
     return Result(case, size, "grpc.aio", ours, theirs, target=target)
+
+
+def _median(costs: Sequence[Cost]) -> Cost:
+    return Cost(
+        statistics.median(one.cpu for one in costs), statistics.median(one.wall for one in costs)
+    )
 
 
 async def _wait(work: Awaitable[int]) -> int:

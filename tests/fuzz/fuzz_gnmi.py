@@ -106,7 +106,8 @@ class Target:
         writer = Writer(terms)
         for wanted in terms.wanted:
             for key, leaves in read_rows(self.schema, terms, wanted, reading).items():
-                m.SubscribeResponse.FromString(writer.write(key, leaves, time_of(key, reading)))
+                row = writer.update(key, leaves, time_of(key, reading))
+                m.SubscribeResponse.FromString(row.message())
 
 
 @cache

@@ -139,17 +139,17 @@ async def client(port: int) -> AsyncIterator[Client]:
 
 
 class Reader:
-    """A subscriber that counts what it gets."""
+    """A subscriber that counts the octets that it gets."""
 
     def __init__(self) -> None:
-        self.messages = 0
+        self.octets = 0
 
     async def run(self, port: int) -> None:
         async with client(port) as one:
             wanted = {"path": path(f"{LIST}/statistics"), "mode": 2, "sample_interval": 10**9}
             stream = await one.subscribe(wanted)
-            while await stream.call.read() is not aio.EOF:
-                self.messages += 1
+            while (message := await stream.call.read()) is not aio.EOF:
+                self.octets += len(message)
 
 
 async def _lazy(port: int, until: asyncio.Event) -> str:
@@ -171,11 +171,11 @@ async def soak(subscribers: int, updates: int, seconds: float) -> list[str]:
         lazy = asyncio.create_task(_lazy(server.port, over))
         await asyncio.sleep(seconds * 0.4)
         before, cpu, began = server.memory, server.cpu, time.monotonic()
-        counts = [reader.messages for reader in readers]
+        counts = [reader.octets for reader in readers]
         await asyncio.sleep(seconds * 0.6)
         spent = (server.cpu - cpu) / (time.monotonic() - began)
         grown = server.memory - before
-        rates = [(r.messages - c) / (seconds * 0.6) for r, c in zip(readers, counts, strict=True)]
+        rates = [(r.octets - c) / (seconds * 0.6) for r, c in zip(readers, counts, strict=True)]
         over.set()
         for task in tasks:
             task.cancel()
@@ -184,7 +184,8 @@ async def soak(subscribers: int, updates: int, seconds: float) -> list[str]:
     print(  # noqa: T201 - the program's output
         f"{subscribers} subscribers, {server.leaves} updates/s, {seconds:g} s:"
         f" {spent:.2f} of a core, {before:.0f} MB, grown by {grown:.1f} MB;"
-        f" messages/s per subscriber {min(rates):.0f} to {max(rates):.0f}; the lazy one: {code}"
+        f" {min(rates) / 1e3:.0f} to {max(rates) / 1e3:.0f} kB/s per subscriber;"
+        f" the lazy one: {code}"
     )
     complaints = []
     if grown > GROWTH_MB:

@@ -120,9 +120,7 @@ class Release(_Message, frozen=True):
 
 
 ToChild = NewLink | NewRibLink | NewTables | Bound | Reload | Stop | SetLogging
-FromChild = (
-    Ready | Reloaded | LinkLost | WantRib | Listen | Release | SetLogging | Beat | Status
-)
+FromChild = Ready | Reloaded | LinkLost | WantRib | Listen | Release | SetLogging | Beat | Status
 
 _encode = msgspec.msgpack.Encoder().encode
 from_child: msgspec.msgpack.Decoder[FromChild] = msgspec.msgpack.Decoder(FromChild)

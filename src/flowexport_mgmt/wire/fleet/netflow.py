@@ -230,9 +230,7 @@ def encode_flows(
         _write_announcements(buffer, pages, announcement, exporters)
     if protocol.set_head:
         _write_set_heads(buffer, pages, set_id)
-    return FleetDatagrams(
-        buffer, pages.offsets, pages.exporters, pages.records, pages.prefixed
-    )
+    return FleetDatagrams(buffer, pages.offsets, pages.exporters, pages.records, pages.prefixed)
 
 
 def _advance(pages: Pages, steps: NDArray[np.int64], exporters: Exporters) -> NDArray[np.int64]:

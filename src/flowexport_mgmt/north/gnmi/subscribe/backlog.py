@@ -1,6 +1,7 @@
 """What waits for a subscriber: newer values of a row take the place of older ones.
 
-So the backlog of a client that does not read grows no further than there are rows.
+So the backlog of a client that does not read grows no further than there are rows. One that keeps
+up gets the messages that were made for all, whole.
 """
 
 from __future__ import annotations
@@ -10,7 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from flowexport_mgmt.north.gnmi.paths import Instance
-from flowexport_mgmt.north.gnmi.subscribe.rows import Deletion, Key, Told, Update, Writer
+from flowexport_mgmt.north.gnmi.subscribe.rows import (
+    Batch,
+    Chunk,
+    Deletion,
+    Key,
+    Told,
+    Update,
+    Writer,
+)
 
 CAP: Final = 8 * 1024 * 1024
 """Octets that may wait for one subscriber."""
@@ -44,10 +53,11 @@ class _Newest:
 
     @property
     def octets(self) -> int:
-        return len(self.update.message)
+        return self.update.octets
 
 
-_Waiting = Update | Deletion | _Newest | _Merged
+_Row = Update | _Newest | _Merged
+_Waiting = _Row | Deletion | Chunk
 _Slot = tuple[int, Any]
 
 
@@ -70,31 +80,61 @@ class Backlog:
         return self.octets > CAP
 
     def put(self, source: int, told: Told) -> None:
-        """Add a message about a row of one of the subscriptions of the list."""
+        """Add what is told of one of the subscriptions of the list."""
         if isinstance(told, Deletion):
+            self._open(source)
             self._delete(source, told)
-            return
+        elif self._replaces(source, told):
+            self._open(source)
+            for row in told.rows:
+                self._put(source, row)
+        else:
+            for chunk in told.chunks:
+                self._waiting[source, chunk] = chunk
+                self.octets += len(chunk.message)
+
+    def _replaces(self, source: int, told: Batch) -> bool:
+        """Tell whether older values wait of what is told."""
+        return any(
+            slot[0] == source
+            and not told.keys.isdisjoint(waiting.keys if isinstance(waiting, Chunk) else (slot[1],))
+            for slot, waiting in self._waiting.items()
+        )
+
+    def _open(self, source: int) -> None:
+        """Let the rows of each message of a subscription wait for themselves."""
+        chunks = [
+            waiting
+            for slot, waiting in self._waiting.items()
+            if slot[0] == source and isinstance(waiting, Chunk)
+        ]
+        for chunk in chunks:
+            self._drop((source, chunk))
+            for row in chunk.rows:
+                self._put(source, row)
+
+    def _put(self, source: int, told: Update) -> None:
         slot = (source, told.key)
         waiting = self._waiting.get(slot)
-        if waiting is None or isinstance(waiting, Deletion):
+        if waiting is None or isinstance(waiting, Deletion | Chunk):
             self._waiting[slot] = told
-            self.octets += len(told.message)
+            self.octets += told.octets
             return
         self.coalesced += 1
         if not isinstance(waiting, _Merged) and waiting.leaves.keys() == told.leaves.keys():
             times = waiting.times if isinstance(waiting, _Newest) else 0
             self._waiting[slot] = _Newest(told, times + 1)
-            self.octets += len(told.message) - _octets(waiting)
+            self.octets += told.octets - _octets(waiting)
             return
         self._waiting[slot] = self._merge(waiting, told)
 
-    def _merge(self, held: Update | _Newest | _Merged, told: Update) -> _Merged:
+    def _merge(self, held: _Row, told: Update) -> _Merged:
         waiting = held if isinstance(held, _Merged) else _opened(held)
         for leaf in told.leaves.keys() & waiting.leaves.keys():
             waiting.duplicates[leaf] = waiting.duplicates.get(leaf, 0) + 1
         waiting.leaves.update(told.leaves)
         waiting.timestamp = told.timestamp
-        octets = max(waiting.octets, len(told.message))
+        octets = max(waiting.octets, told.octets)
         self.octets += octets - waiting.octets
         waiting.octets = octets
         return waiting
@@ -108,6 +148,8 @@ class Backlog:
                 if waiting.instance == told.instance:
                     self._drop(slot)
                 continue
+            if isinstance(waiting, Chunk):
+                continue  # they were opened before
             outer = waiting.key[0]
             if outer[:size] == told.instance:
                 self._drop(slot)
@@ -119,7 +161,7 @@ class Backlog:
     def _thin(self, slot: _Slot, branch: Instance) -> None:
         """Take the leaves of a branch out of a row that waits."""
         waiting = self._waiting[slot]
-        if isinstance(waiting, Deletion):
+        if isinstance(waiting, Deletion | Chunk):
             return
         left: Mapping[Instance, Any] = {
             leaf: value for leaf, value in waiting.leaves.items() if leaf[: len(branch)] != branch
@@ -148,7 +190,7 @@ class Backlog:
             )
         if isinstance(waiting, _Newest):
             return waiting.update.missed(waiting.times)
-        return waiting.message
+        return waiting.message() if isinstance(waiting, Update) else waiting.message
 
     def clear(self) -> None:
         """Forget everything."""
@@ -157,15 +199,13 @@ class Backlog:
 
 
 def _octets(waiting: _Waiting) -> int:
-    if isinstance(waiting, _Merged | _Newest):
-        return waiting.octets
-    return len(waiting.message)
+    if isinstance(waiting, Deletion | Chunk):
+        return len(waiting.message)
+    return waiting.octets
 
 
 def _opened(held: Update | _Newest) -> _Merged:
     """Give values that others can be put to."""
     update, times = (held.update, held.times) if isinstance(held, _Newest) else (held, 0)
     duplicates = dict.fromkeys(update.leaves, times) if times else {}
-    return _Merged(
-        update.key, dict(update.leaves), update.timestamp, len(update.message), duplicates
-    )
+    return _Merged(update.key, dict(update.leaves), update.timestamp, update.octets, duplicates)

@@ -13,6 +13,8 @@ from flowexport_mgmt.datastore.changes import touches
 from flowexport_mgmt.north.gnmi.messages import Mode
 from flowexport_mgmt.north.gnmi.reading import Reader, Reading
 from flowexport_mgmt.north.gnmi.subscribe.rows import (
+    Batch,
+    Deletion,
     Key,
     Leaves,
     Rows,
@@ -147,32 +149,32 @@ class Group:
         self._task: asyncio.Task[None] | None = None
         self._later: set[asyncio.TimerHandle] = set()
         self._not_before = 0
-        self._initial: Sequence[Update] = ()
+        self._initial: Batch | None = None
         self._initial_at = 0
         now = time.monotonic_ns()
         self._followers = [Follower(i, wanted, now) for i, wanted in enumerate(terms.wanted)]
         self.writer = Writer(terms)
 
-    async def join(self, subscriber: Subscriber) -> Sequence[Update]:
+    async def join(self, subscriber: Subscriber) -> Batch:
         """Take a subscriber in; give what there is, which it has to be sent before its messages."""
         async with self._lock:
             now = time.monotonic_ns()
-            if not self._initial or now - self._initial_at > _LOOK:
-                self._initial = await self._begin(subscriber.session)
-                self._initial_at = now
             initial = self._initial
+            if initial is None or now - self._initial_at > _LOOK:
+                self._initial = initial = await self._begin(subscriber.session)
+                self._initial_at = now
             self._subscribers[subscriber] = None
             if self._task is None:
                 self._task = asyncio.create_task(self._run())
             return initial
 
-    async def _begin(self, session: Session) -> Sequence[Update]:
+    async def _begin(self, session: Session) -> Batch:
         """Read and write everything; those who come together share it."""
-        return [
+        return Batch(
             self.writer.update(key, leaves, time_of(key, reading), keep=True)
             for follower, reading in await self._read(self._followers, session)
             for key, leaves in self._catch_up(follower, reading).items()
-        ]
+        )
 
     def leave(self, subscriber: Subscriber) -> None:
         """Let a subscriber go."""
@@ -238,7 +240,7 @@ class Group:
             return
 
     async def _look(self, due: Iterable[Follower], now: int) -> None:
-        self._initial = ()  # who begins with it would not be told what changes now
+        self._initial = None  # who begins with it would not be told what changes now
         session = next(iter(self._subscribers)).session
         for follower, reading in await self._read(due, session):
             repeated, watching = follower.choose(now)
@@ -273,7 +275,7 @@ class Group:
         for instance in removed(follower.wanted, follower.rows, new):
             is_set = instance[-1].schema.config
             when = reading.committed if is_set else reading.collected
-            self._send(index, [self.writer.deletion(instance, when)])
+            self._put(index, self.writer.deletion(instance, when))
         self.writer.forget(follower.rows.keys() - new.keys())
         if self._subscribers:
             news = follower.compare(new, repeated, watching=watching)
@@ -302,7 +304,10 @@ class Group:
                 timer = loop.call_later(turn * gap, self._send, follower.index, part)
                 self._later.add(timer)
 
-    def _send(self, index: int, told: Sequence[Told]) -> None:
+    def _send(self, index: int, told: Sequence[Update]) -> None:
+        if told:
+            self._put(index, Batch(told))
+
+    def _put(self, index: int, told: Batch | Deletion) -> None:
         for subscriber in tuple(self._subscribers):
-            for one in told:
-                subscriber.put(index, one)
+            subscriber.put(index, told)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-from flowexport_mgmt.north.gnmi.messages import Mode, SubscribeResponse
+from flowexport_mgmt.north.gnmi.messages import Mode, Notification, SubscribeResponse
 from flowexport_mgmt.north.gnmi.paths import Instance, select, write_path
 from flowexport_mgmt.north.gnmi.reading import Reading
 from flowexport_mgmt.north.gnmi.shape import entries
@@ -25,19 +25,32 @@ Rows = Mapping[Key, Leaves]
 
 @dataclass(eq=False, slots=True)
 class Update:
-    """New values of leaves of one row, and the message that tells them."""
+    """New values of leaves of one row: ``head`` and ``body`` together are a Notification.
+
+    The head is its time and prefix, the same for all rows of a moment.
+    """
 
     key: Key
     leaves: Leaves
     timestamp: int
-    message: bytes
+    head: bytes
+    body: bytes
     marked: dict[int, bytes] = field(default_factory=dict)
+
+    @property
+    def octets(self) -> int:
+        """About the size of the message."""
+        return len(self.head) + len(self.body)
+
+    def message(self) -> bytes:
+        """Give the message that tells it alone."""
+        return wrap(self.head, self.body)
 
     def missed(self, times: int) -> bytes:
         """Give the message for a client that missed the row that often; made once for all."""
         found = self.marked.get(times)
         if found is None:
-            message = SubscribeResponse.FromString(self.message)
+            message = SubscribeResponse.FromString(self.message())
             for update in message.update.update:
                 update.duplicates = times
             found = self.marked[times] = bytes(message.SerializeToString())
@@ -52,7 +65,72 @@ class Deletion:
     message: bytes
 
 
-Told = Update | Deletion
+@dataclass(eq=False, slots=True)
+class Chunk:
+    """Rows of one moment that one message tells, which is made once for all."""
+
+    rows: tuple[Update, ...]
+    keys: frozenset[Key]
+    message: bytes
+
+
+CHUNK: Final = 64 * 1024
+"""Octets after which a message takes no further row."""
+
+
+class Batch:
+    """Rows that are told together."""
+
+    def __init__(self, rows: Iterable[Update]) -> None:
+        self.chunks = tuple(map(_chunk, _cut(rows)))
+        self.keys = frozenset[Key]().union(*(chunk.keys for chunk in self.chunks))
+
+    @property
+    def rows(self) -> Iterator[Update]:
+        """Its rows, one by one."""
+        return (row for chunk in self.chunks for row in chunk.rows)
+
+
+def _cut(rows: Iterable[Update]) -> Iterator[list[Update]]:
+    """Give the rows of each message: of one moment, and no more than a client takes at once."""
+    moments: dict[bytes, list[Update]] = {}
+    for row in rows:
+        moments.setdefault(row.head, []).append(row)
+    for together in moments.values():
+        held: list[Update] = []
+        octets = 0
+        for row in together:
+            if held and octets + len(row.body) > CHUNK:
+                yield held
+                held, octets = [], 0
+            held.append(row)
+            octets += len(row.body)
+        yield held
+
+
+def _chunk(rows: Sequence[Update]) -> Chunk:
+    keys = frozenset(row.key for row in rows)
+    return Chunk(tuple(rows), keys, wrap(rows[0].head, *(row.body for row in rows)))
+
+
+def wrap(*parts: bytes) -> bytes:
+    """Put the parts of a Notification into a SubscribeResponse.
+
+    Messages of protobuf whose octets follow each other are one message with the fields of all.
+    """
+    size = sum(map(len, parts))
+    length = bytearray()
+    while size > 0x7F:
+        length.append(size & 0x7F | 0x80)
+        size >>= 7
+    length.append(size)
+    return b"".join((_UPDATE, length, *parts))
+
+
+_UPDATE: Final = bytes([SubscribeResponse.DESCRIPTOR.fields_by_name["update"].number << 3 | 2])
+"""The tag of the field, whose value has a length."""
+
+Told = Batch | Deletion
 
 
 def read_rows(schema: SchemaContext, terms: Terms, wanted: Wanted, reading: Reading) -> Rows:
@@ -128,28 +206,35 @@ class Writer:
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
         self._kept: dict[Key, tuple[tuple[Instance, ...], Any]] = {}
+        self._last = (0, b"")
 
     def update(self, key: Key, leaves: Leaves, timestamp: int, *, keep: bool = False) -> Update:
         """Write new values of a row; ``keep`` its message for the next time."""
-        return Update(key, leaves, timestamp, self.write(key, leaves, timestamp, keep=keep))
+        body = self._body(key, leaves, {}, keep=keep)
+        return Update(key, leaves, timestamp, self._head(timestamp), body)
 
     def write(
-        self,
-        key: Key,
-        leaves: Leaves,
-        timestamp: int,
-        duplicates: Mapping[Instance, int] | None = None,
-        *,
-        keep: bool = False,
+        self, key: Key, leaves: Leaves, timestamp: int, duplicates: Mapping[Instance, int]
     ) -> bytes:
-        """Give a notification with the values of a row."""
+        """Give the message that tells a row some of whose values were replaced unsent."""
+        return wrap(self._head(timestamp), self._body(key, leaves, duplicates, keep=False))
+
+    def _head(self, timestamp: int) -> bytes:
+        """Give time and prefix; those who come together have the same."""
+        if self._last[0] != timestamp:
+            message = self._empty()
+            message.timestamp = timestamp
+            self._last = (timestamp, bytes(message.SerializeToString()))
+        return self._last[1]
+
+    def _body(
+        self, key: Key, leaves: Leaves, duplicates: Mapping[Instance, int], *, keep: bool
+    ) -> bytes:
         message = self._message(key, leaves, keep=keep)
-        notification = message.update
-        notification.timestamp = timestamp
         encoding = self._terms.encoding
-        for update, (leaf, value) in zip(notification.update, leaves.items(), strict=True):
+        for update, (leaf, value) in zip(message.update, leaves.items(), strict=True):
             update.val.CopyFrom(encode_leaf(leaf[-1].schema, value, encoding))
-            if duplicates and leaf in duplicates:
+            if leaf in duplicates:
                 update.duplicates = duplicates[leaf]
         return bytes(message.SerializeToString())
 
@@ -158,9 +243,9 @@ class Writer:
         kept = self._kept.get(key)
         if keep and kept is not None and kept[0] == names:
             return kept[1]
-        message = self._empty()
+        message = Notification()
         for leaf in names:
-            message.update.update.add(path=write_path((*key[0], *leaf)))
+            message.update.add(path=write_path((*key[0], *leaf)))
         if keep:
             self._kept[key] = (names, message)
         return message
@@ -173,16 +258,15 @@ class Writer:
     def deletion(self, instance: Instance, timestamp: int) -> Deletion:
         """Write that a branch is gone."""
         message = self._empty()
-        message.update.timestamp = timestamp
-        message.update.delete.append(write_path(instance))
-        return Deletion(instance, bytes(message.SerializeToString()))
+        message.timestamp = timestamp
+        message.delete.append(write_path(instance))
+        return Deletion(instance, wrap(message.SerializeToString()))
 
     def _empty(self) -> Any:
-        message = SubscribeResponse()
-        message.update.SetInParent()
+        message = Notification()
         if self._terms.target or self._terms.origin:
-            message.update.prefix.target = self._terms.target
-            message.update.prefix.origin = self._terms.origin
+            message.prefix.target = self._terms.target
+            message.prefix.origin = self._terms.origin
         return message
 
 

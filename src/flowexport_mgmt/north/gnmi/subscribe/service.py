@@ -17,7 +17,7 @@ from flowexport_mgmt.north.gnmi.requests import parse
 from flowexport_mgmt.north.gnmi.status import Code, RpcError, invalid
 from flowexport_mgmt.north.gnmi.subscribe.backlog import CAP, Backlog
 from flowexport_mgmt.north.gnmi.subscribe.group import Group
-from flowexport_mgmt.north.gnmi.subscribe.rows import SYNC, Told, Writer, read_rows, time_of
+from flowexport_mgmt.north.gnmi.subscribe.rows import SYNC, Batch, Told, Writer, read_rows, time_of
 from flowexport_mgmt.north.gnmi.subscribe.terms import Terms, read_terms
 
 PATIENCE: Final = 60.0
@@ -204,11 +204,12 @@ class Subscriptions:
         else:
             reading = self._reader.configuration(client.session)
         writer = Writer(terms)
-        return [
-            writer.write(key, leaves, time_of(key, reading))
+        batch = Batch(
+            writer.update(key, leaves, time_of(key, reading))
             for wanted in terms.wanted
             for key, leaves in read_rows(self._datastore.schema, terms, wanted, reading).items()
-        ]
+        )
+        return [chunk.message for chunk in batch.chunks]
 
     async def _write(self, client: Client, channel: Channel, message: bytes) -> None:
         try:
@@ -261,7 +262,7 @@ class Subscriptions:
     async def _send(
         self, channel: Channel, stream: Stream, group: Group, *, updates_only: bool
     ) -> None:
-        initial = [update.message for update in await group.join(stream)]
+        initial = [chunk.message for chunk in (await group.join(stream)).chunks]
         loop, client = asyncio.get_running_loop(), stream.client
         for message in () if updates_only else initial:
             stream.writing_since = loop.time()
