@@ -9,7 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.support.soak.run import Soak
+from tests.support.soak.load import LARGE, SMALL
+from tests.support.soak.run import LONG, Soak
 
 _WARM_UP = 300.0
 """Seconds after which memory has to be flat."""
@@ -29,6 +30,9 @@ def report(soak: Soak, seconds: float) -> bool:
         _say(f"| kill -9 of the {name} | {count} |\n")
     for name, count in sorted(soak.faults.items()):
         _say(f"| {name.replace('_', ' ')} | {count} |\n")
+    size = soak.load.size
+    _say(f"| connections in the kernel | {size.connections} |\n")
+    _say(f"| flows of simulated devices | {size.flows} |\n")
     _say(f"| commits | {soak.commits} |\n| commits refused, in words | {soak.refused} |\n")
     _say(f"| datagrams received by the steady collector | {soak.steady.received} |\n")
     _say(f"| of them missing | {soak.steady.lost} |\n\n")
@@ -59,7 +63,8 @@ def main() -> int:
     _say(f"seed {seed}, {given.seconds:.0f} s\n")
     with tempfile.TemporaryDirectory(prefix="fx-soak-") as folder:
         begin = time.monotonic()
-        soak = Soak(Path(folder), seed)
+        size = LARGE if given.seconds > LONG else SMALL
+        soak = Soak(Path(folder), seed, size)
         try:
             soak.run(given.seconds, _say)
             flat = report(soak, time.monotonic() - begin)

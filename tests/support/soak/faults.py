@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from tests.support.conditions import wait_until
 from tests.support.netconf import Netconf, RpcError
+from tests.support.soak.telemetry import subscribed
 
 if TYPE_CHECKING:
     from tests.support.soak.run import Soak
@@ -132,6 +133,14 @@ def commit(soak: Soak) -> Iterator[None]:
     yield
 
 
+@contextmanager
+def slow_gnmi_client(soak: Soak) -> Iterator[None]:
+    """A subscriber to everything who reads one message and no more."""
+    with subscribed(soak.daemon.gnmi_port) as call:
+        yield
+        assert call.is_active()
+
+
 FAULTS: tuple[Fault, ...] = (
     flapping_collector,
     interface_that_comes_and_goes,
@@ -141,6 +150,7 @@ FAULTS: tuple[Fault, ...] = (
     frozen_exporter,
     reload,
     commit,
+    slow_gnmi_client,
 )
 
 

@@ -12,13 +12,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.support.conditions import wait_until
-from tests.support.daemon import Daemon, flow_export
+from tests.support.daemon import flow_export
 from tests.support.netconf import FE
 from tests.support.soak.faults import FAULTS, ip, kill, listen, mount_state, unmount_state
+from tests.support.soak.load import Load, Size
 from tests.support.soak.measure import Meter, descriptors
 from tests.support.soak.steady import Steady
+from tests.support.soak.telemetry import Daemon
 
-_LONG = 300.0
+LONG = 300.0
+"""Seconds of what counts as a long run."""
+
 _SESSIONS = 2100
 """Each session is two notifications, and 4096 of them are kept."""
 
@@ -29,7 +33,7 @@ _VICTIMS = ("manager", "exporter", "manager", "exporter", "supervisor")
 class Soak:
     """A daemon, a steady and a flapping collector, and what happens to them."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, size: Size) -> None:
         self.random = random.Random(seed)
         self.faults: Counter[str] = Counter()
         self.kills: Counter[str] = Counter()
@@ -42,6 +46,7 @@ class Soak:
         ip("link", "set", "eth0", "up")
         ip("link", "set", "peer0", "up")
         mount_state(self.state)
+        self.load = Load(size)
         self.steady = Steady()
         self.flapping = listen()
         self.flapping_port = int(self.flapping.getsockname()[1])
@@ -96,6 +101,7 @@ class Soak:
         self.daemon.__exit__()
         self.steady.stop()
         self.flapping.close()
+        self.load.close()
         unmount_state(self.state)
 
     def processes(self) -> dict[str, int]:
@@ -119,7 +125,7 @@ class Soak:
 
     def _fill_logs(self, left: float) -> None:
         """In a long run, fill the log of notifications first: it grows up to a bound."""
-        if left > _LONG:
+        if left > LONG:
             for _ in range(_SESSIONS):
                 with self.daemon.netconf():
                     pass
@@ -142,6 +148,17 @@ class Soak:
             most = self.baseline.get(name, count) + 2
             assert count <= most, f"the {name} has {count} descriptors, {most - 2} before"
         self._compare_ledgers()
+        self._see_load()
+
+    def _see_load(self) -> None:
+        """All the work that is meant to go on does."""
+        size = self.load.size
+
+        def goes_on() -> bool:
+            connections, devices, records = self.load.seen(self.daemon)
+            return connections >= size.connections and devices == size.devices and records > 0
+
+        wait_until(goes_on, 90, f"connections and devices: {self.load.seen(self.daemon)}")
 
     def _compare_ledgers(self) -> None:
         """The exporter's own count of what it sent is what came."""
@@ -170,8 +187,8 @@ class Soak:
         """A daemon that was started again listens where its configuration says."""
         with self.daemon.netconf(60) as session:
             reply = session.get_config()
-        ports = [leaf.text for leaf in reply.iterfind(".//{*}ssh/{*}port")]
-        self.daemon.ssh_port = int(ports[0] or 0)
+        self.daemon.ssh_port = int(reply.findtext(".//{*}ssh/{*}port") or 0)
+        self.daemon.gnmi_port = int(reply.findtext(".//{*}gnmi/{*}port") or 0)
 
     def _flapping_entry(self, refresh: int) -> str:
         return (
@@ -185,4 +202,11 @@ class Soak:
         common = {"address": "127.0.0.1", "polling-interval": 1}
         steady = {"name": "steady", "port": self.steady.port, "protocol": "sflow", **common}
         flapping = {"name": "flapping", "port": self.flapping_port, "protocol": "ipfix", **common}
-        return {"flow-export:flow-export": {"collector": [steady, flapping]}}
+        collectors = [steady, flapping, self.load.collector]
+        return {
+            "flow-export:flow-export": {
+                "collector": collectors,
+                "conntrack": self.load.conntrack,
+            },
+            "flow-export-simulation:simulation": self.load.simulation,
+        }
