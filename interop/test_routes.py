@@ -88,11 +88,24 @@ class Scene:
                     if (":" in address) is bool(family):
                         sender.sendto(b"x", (address, 9))
         eventually(lambda: self._is_exported(port), "the flows are exported", PATIENCE)
+        if routes:
+            self._compare_origins(port)
 
     def _is_exported(self, port: int) -> bool:
         recent = self.exporter.show("show flow recent")
         seen = {flow["dst-address"] for flow in recent if flow.get("src-port") == port}
         return seen >= set(self.phases[port])
+
+    def _compare_origins(self, port: int) -> None:
+        """Ask the daemon's own command line for the AS of each destination."""
+        flows = self.exporter.show("show flow recent | origin")
+        seen = {
+            flow["dst-address"]: flow.get("dst-address-origin-as", 0)
+            for flow in flows
+            if flow.get("src-port") == port
+        }
+        wanted = {address: answer[3] for address, answer in self.phases[port].items()}
+        assert {address: seen[address] for address in wanted} == wanted
 
     def judge(self) -> None:
         """Compare what nfdump has with what was expected."""

@@ -270,7 +270,7 @@ def _pipe_usage(pipe: Pipe) -> str:
 
 
 def _pipe_limit(pipe: Pipe) -> str:
-    limits = {"configuration": "configurations", "monitor": "`monitor`", "as": "routes of BGP"}
+    limits = {"configuration": "configurations", "monitor": "`monitor`", "routes": "routes of BGP"}
     return f" (with {limits[pipe.only]})" if pipe.only else ""
 
 

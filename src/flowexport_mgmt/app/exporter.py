@@ -108,13 +108,15 @@ class Exporter:
                 return await self._tell(request)
 
     async def _tell(
-        self, request: m.GetState | m.GetRecentFlows | m.GetDevices | m.Diagnose
+        self, request: m.GetState | m.GetRecentFlows | m.GetDevices | m.LookupRoutes | m.Diagnose
     ) -> msgspec.Struct:
         match request:
             case m.GetState(paths=paths):
                 return self._state(paths)
             case m.GetRecentFlows(destination_prefix=prefix):
                 return self._recent_flows(prefix)
+            case m.LookupRoutes(addresses=addresses):
+                return self._lookup_routes(addresses)
             case m.Diagnose():
                 return await self._diagnose()
             case m.GetDevices():
@@ -155,6 +157,12 @@ class Exporter:
     def _recent_flows(self, prefix: str | None) -> m.Reply:
         try:
             return m.RecentFlows(flows=self._runtime.recent_flows(prefix))
+        except ValueError as error:
+            return m.Failed(message=str(error))
+
+    def _lookup_routes(self, addresses: Sequence[str]) -> m.Reply:
+        try:
+            return m.FoundRoutes(routes=self._runtime.lookup_routes(addresses))
         except ValueError as error:
             return m.Failed(message=str(error))
 

@@ -31,6 +31,7 @@ _ARRIVAL_PATIENCE = 5.0
 """Seconds that a commit waits for an exporter that is being started."""
 _STATE_PATIENCE = 5.0
 _MOST_DEVICES = 10_000
+_MOST_ADDRESSES = 1024
 
 _logger = logging.getLogger(__name__)
 
@@ -281,6 +282,25 @@ class ExporterCalls:
         if not isinstance(reply, m.RecentFlows):
             raise LinkError(f"the exporter answered {reply}")
         return {"flow": [msgspec.to_builtins(flow) for flow in reply.flows]}
+
+    async def lookup_routes(self, parameters: Mapping[str, str]) -> Mapping[str, Any]:
+        """Ask which routes of BGP addresses belong to.
+
+        Raises:
+            ManagementError: there are too many addresses, or a text is none.
+            LinkError: there is no exporter, it failed, or it has no routes of BGP.
+        """
+        texts = parameters["address"].split()
+        if not 1 <= len(texts) <= _MOST_ADDRESSES:
+            message = f"{len(texts)} addresses, from 1 to {_MOST_ADDRESSES} can be looked up"
+            raise ManagementError.single(ErrorTag.INVALID_VALUE, message)
+        addresses = tuple(address for text in texts if (address := _read_address(text)))
+        reply = await self._link.request(m.LookupRoutes(addresses=addresses), _STATE_PATIENCE)
+        if isinstance(reply, m.Failed):
+            raise LinkError(reply.message)
+        if not isinstance(reply, m.FoundRoutes):
+            raise LinkError(f"the exporter answered {reply}")
+        return {"route": [msgspec.to_builtins(route) for route in reply.routes]}
 
     async def devices(self, parameters: Mapping[str, str]) -> Mapping[str, Any]:
         """Ask for simulated devices.

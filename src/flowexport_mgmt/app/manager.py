@@ -98,6 +98,7 @@ class Manager:
         datastore.register_state(state)
         calls = ExporterCalls(self._link)
         datastore.register_call("flow-export:recent-flows", calls.recent_flows)
+        datastore.register_call("flow-export:lookup-routes", calls.lookup_routes)
         datastore.register_call("flow-export-simulation:devices", calls.devices)
         datastore.register_call("/flow-export/collector/clear-statistics", calls.clear_statistics)
         datastore.register_call("/flow-export/collector/export-now", calls.export_now)

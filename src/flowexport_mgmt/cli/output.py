@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flowexport_mgmt.cli.commands.command import Invocation
+from flowexport_mgmt.cli.commands.origins import origins_of
 from flowexport_mgmt.cli.configure.comparing import compared
 from flowexport_mgmt.cli.operator import Operator
 from flowexport_mgmt.cli.pipes.answer import Answer
@@ -13,6 +14,7 @@ def surroundings(operator: Operator) -> Surroundings:
     """Tell the pipes what they need to know."""
     return Surroundings(
         width=operator.terminal.width(),
+        origins=lambda addresses: origins_of(operator, addresses),
         compare=lambda answer, back: compared(operator, answer, back),
     )
 

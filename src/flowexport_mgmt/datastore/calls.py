@@ -14,7 +14,10 @@ from flowexport_mgmt.schema.paths import Step, render_json_path
 from flowexport_mgmt.schema.tree import Tree
 
 Parameters = Mapping[str, str]
-"""The leaves of an rpc's input by name, as text; of an action the keys of what it stands in."""
+"""The leaves of an rpc's input by name, as text; of an action the keys of what it stands in.
+
+The values of a leaf-list have spaces between them.
+"""
 
 Output = Mapping[str, Any]
 """The nodes of an rpc's output by name, in the form of RFC 7951."""

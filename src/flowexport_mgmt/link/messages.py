@@ -9,6 +9,7 @@
     GetState(paths)                         State(flow_export, simulation, interfaces)
                                             | Failed(message)
     GetRecentFlows(destination_prefix)      RecentFlows(flows) | Failed(message)
+    LookupRoutes(addresses)                 FoundRoutes(routes) | Failed(message)
     RefreshRoutes(neighbor)                 Done() | Failed(message)
     Diagnose()                              Diagnosis(findings) | Failed(message)
     ClearStatistics(collector),             Done() | Failed(message)
@@ -19,7 +20,7 @@
                                             CollectorStateChange, SourceStateChange,
                                             SampleLoss at any time
 
-GetRecentFlows is for the exporter, RefreshRoutes for the rib process.
+GetRecentFlows and LookupRoutes are for the exporter, RefreshRoutes for the rib process.
 Each is one MessagePack map with a ``type``; instants are RFC 3339 text as YANG's date-and-time.
 """
 
@@ -85,6 +86,12 @@ class GetRecentFlows(_Message, frozen=True, kw_only=True):
     """Report the latest flow records, to any destination or to those of a prefix."""
 
     destination_prefix: str | None = None
+
+
+class LookupRoutes(_Message, frozen=True, kw_only=True):
+    """Report the routes of BGP that addresses belong to."""
+
+    addresses: tuple[str, ...]
 
 
 class ClearStatistics(_Message, frozen=True, kw_only=True):
@@ -172,6 +179,22 @@ class RecentFlows(_Message, frozen=True, kw_only=True):
     flows: tuple[RecentFlow, ...] = ()
 
 
+class FoundRoute(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", omit_defaults=True):
+    """An address and the route that it belongs to; None where something is not told."""
+
+    address: str
+    prefix: str
+    origin_as: int | None = None
+    next_hop: str | None = None
+    as_path: str | None = None
+
+
+class FoundRoutes(_Message, frozen=True, kw_only=True):
+    """The routes that were found, in the order of the addresses."""
+
+    routes: tuple[FoundRoute, ...] = ()
+
+
 class FindingStatus(enum.StrEnum):
     """How good or bad what was found is."""
 
@@ -255,12 +278,13 @@ Request = (
     | GetState
     | GetRecentFlows
     | GetDevices
+    | LookupRoutes
     | ClearStatistics
     | ExportNow
     | Diagnose
 )
 RibRequest = Prepare | Apply | Abort | GetState | RefreshRoutes
 Event = CollectorStateChange | SourceStateChange | SampleLoss
-Reply = Prepared | Done | State | RecentFlows | Devices | Diagnosis | Failed
+Reply = Prepared | Done | State | RecentFlows | Devices | FoundRoutes | Diagnosis | Failed
 FromExporter = Hello | Reply | Event
 """All that an exporter sends, for the manager's decoder."""

@@ -6,17 +6,18 @@ import functools
 import logging
 import time
 from collections.abc import Callable, Sequence
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
 import msgspec
+import numpy as np
 
 from flowexport_mgmt.enrich import Fib, FibReport
 from flowexport_mgmt.enrich.prefixes import Version, to_column
-from flowexport_mgmt.enrich.rib import RibTables
+from flowexport_mgmt.enrich.rib import RibTables, Routes
 from flowexport_mgmt.enrich.rib_records import add_to_flows, add_to_samples
 from flowexport_mgmt.enrich.rib_text import render_path
-from flowexport_mgmt.link.messages import RecentFlow, Refusal
+from flowexport_mgmt.link.messages import FoundRoute, RecentFlow, Refusal
 from flowexport_mgmt.model import flow_export as fe
 from flowexport_mgmt.model.base import OperStatus
 from flowexport_mgmt.records import FlowBatch, SampleBatch
@@ -109,6 +110,25 @@ class Enrichment:
                     told[place] = msgspec.structs.replace(flows[place], as_path=path)
         return tuple(told)
 
+    def lookup_routes(self, addresses: Sequence[str]) -> tuple[FoundRoute, ...]:
+        """Find the routes of BGP that addresses belong to; those without one are left out.
+
+        Raises:
+            ValueError: a text is no address, or there are no routes of BGP.
+        """
+        tables = self._current()
+        if tables is None:
+            raise ValueError("there are no routes of BGP: enrichment bgp is off, or none came yet")
+        asked = [ip_address(text) for text in addresses]
+        found: dict[str, FoundRoute] = {}
+        for version in _VERSIONS:
+            known = [address for address in asked if address.version == version]
+            routes = tables.find(version, to_column(version, [int(each) for each in known]))
+            for place in np.flatnonzero(routes.found).tolist():
+                route = describe_route(tables, routes, place, known[place])
+                found[route.address] = route
+        return tuple(found[text] for text in dict.fromkeys(map(str, asked)) if text in found)
+
     def state(self, paths: Sequence[str]) -> fe.FlowExportState:
         """Report how the routes are followed."""
         if not is_asked(ENRICHMENT, paths):
@@ -155,6 +175,22 @@ class Enrichment:
         fib, self._fib = self._fib, None
         if fib is not None:
             fib.stop(_STOP_S)
+
+
+def describe_route(
+    tables: RibTables, routes: Routes, place: int, address: IPv4Address | IPv6Address
+) -> FoundRoute:
+    """Say in the model's words which route an address of a column has."""
+    high, low = routes.next_hops[place].tolist()
+    is_6 = routes.versions[place] == 6
+    hop = IPv6Address(high << 64 | low) if is_6 else IPv4Address(low)
+    return FoundRoute(
+        address=str(address),
+        prefix=str(ip_network((address, int(routes.lengths[place])), strict=False)),
+        origin_as=int(routes.origin_as[place]) or None,
+        next_hop=str(hop) if int(hop) else None,
+        as_path=render_path(tables.describe(int(routes.rows[place])).path) or None,
+    )
 
 
 def _describe(report: FibReport) -> fe.EnrichmentKernelRoutes:

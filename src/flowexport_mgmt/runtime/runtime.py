@@ -14,6 +14,7 @@ from flowexport_mgmt.export import OWN_FACILITIES, Facilities, Instant
 from flowexport_mgmt.link.messages import (
     Devices,
     Event,
+    FoundRoute,
     GetDevices,
     RecentFlow,
     Refusal,
@@ -161,6 +162,14 @@ class Runtime:
             ValueError: there is no such prefix.
         """
         return self._enrichment.add_paths(self._conntrack.recent_flows(destination_prefix))
+
+    def lookup_routes(self, addresses: Sequence[str]) -> tuple[FoundRoute, ...]:
+        """Find the routes of BGP that addresses belong to; those without one are left out.
+
+        Raises:
+            ValueError: a text is no address, or there are no routes of BGP.
+        """
+        return self._enrichment.lookup_routes(addresses)
 
     def evidence(self) -> Evidence:
         """Give what a diagnosis is made of, as it is now; making it may take another thread."""

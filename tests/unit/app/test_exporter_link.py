@@ -235,3 +235,25 @@ async def test_recent_flows_are_asked_for(ends: Ends) -> None:
     ends.link.close()
     with pytest.raises(LinkError, match="not running"):
         await calls.recent_flows({})
+
+
+async def test_routes_are_looked_up(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = ExporterCalls(ends.link)
+    with pytest.raises(LinkError, match="there are no routes of BGP"):
+        await calls.lookup_routes({"address": "192.0.2.1"})
+    found = m.FoundRoute(address="192.0.2.1", prefix="192.0.2.0/24", origin_as=64500)
+    asked: list[tuple[str, ...]] = []
+
+    def look(addresses: tuple[str, ...]) -> tuple[m.FoundRoute, ...]:
+        asked.append(addresses)
+        return (found,)
+
+    monkeypatch.setattr(ends.runtime, "lookup_routes", look)
+    assert await calls.lookup_routes({"address": "192.0.2.1 2001:DB8::1"}) == {
+        "route": [{"address": "192.0.2.1", "prefix": "192.0.2.0/24", "origin-as": 64500}]
+    }
+    assert asked == [("192.0.2.1", "2001:db8::1")]
+    for wrong in ("", " ".join(["::"] * 1025), "192.0.2.256", "192.0.2.1 here"):
+        with pytest.raises(ManagementError):
+            await calls.lookup_routes({"address": wrong})
+    assert len(asked) == 1

@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 from tests.support.conditions import wait_until
+from tests.support.rib import announce, open_tables, settle
 from tests.support.routes import flows
 from tests.support.runtimes import Plane
 
 from flowexport_mgmt.enrich.kernel_routes import KernelRoutes
-from flowexport_mgmt.link.messages import SourceStateChange
+from flowexport_mgmt.link.messages import FoundRoute, SourceStateChange
 from flowexport_mgmt.model import flow_export as fe
 from flowexport_mgmt.model.base import OperStatus
+from flowexport_mgmt.rib.sources import Identity, Kind
+from flowexport_mgmt.wire.bgp import Attributes
 
 
 def routes(plane: Plane) -> fe.EnrichmentKernelRoutes:
@@ -107,3 +110,46 @@ def test_the_ring_of_recent_flows_follows_the_configuration(data_plane: Plane) -
     ring(enabled=False)
     fill(1)
     assert data_plane.runtime.recent_flows(None) == ()
+
+
+def test_routes_of_bgp_are_looked_up(data_plane: Plane) -> None:
+    """A table has a route of each family; what has none is left out."""
+    attributes = Attributes(as_path=((True, (64500, 64501)),))
+    new = fe.FlowExport(enrichment=fe.Enrichment(bgp=True))
+    assert not data_plane.runtime.prepare(7, new, strict=True)
+    data_plane.runtime.apply(7)
+    with pytest.raises(ValueError, match="no routes of BGP"):
+        data_plane.runtime.lookup_routes(["192.0.2.1"])
+    with open_tables() as (rib, reader):
+        source = rib.open_source(Identity(Kind.IBGP, "a"), 1)
+        assert source is not None
+        rib.begin(source, 0, 0)
+        for told in (
+            announce(4, [(0x0A000000, 8)], attributes, bytes([192, 0, 2, 1])),
+            announce(6, [(0x20010DB8 << 96, 32)], attributes, bytes(15) + b"\x09"),
+        ):
+            for _ in rib.take(source, [told], 0, 0):
+                pass
+        rib.complete(source, 4, told=False)
+        rib.complete(source, 6, told=False)
+        settle(rib, 0)
+        data_plane.runtime._enrichment._tables = reader
+        asked = ["2001:db8::1", "203.0.113.9", "10.1.2.3", "10.1.2.3"]
+        assert data_plane.runtime.lookup_routes(asked) == (
+            FoundRoute(
+                address="2001:db8::1",
+                prefix="2001:db8::/32",
+                origin_as=64501,
+                next_hop="::9",
+                as_path="64500 64501",
+            ),
+            FoundRoute(
+                address="10.1.2.3",
+                prefix="10.0.0.0/8",
+                origin_as=64501,
+                next_hop="192.0.2.1",
+                as_path="64500 64501",
+            ),
+        )
+        with pytest.raises(ValueError, match="here"):
+            data_plane.runtime.lookup_routes(["here"])

@@ -114,7 +114,7 @@ def _expect_pipe(
     known = [command for command in found if command.pipes]
     if not known:
         return Expectation()
-    only = max(known, key=lambda command: len(command.words)).only
+    only = scene.suiting(max(known, key=lambda command: len(command.words)))
     *before, current = pipes
     formatted = any(_kind(part, only) is PipeKind.FORMAT for part in before)
     offered = [p for p in suited(only) if not (formatted and p.kind is PipeKind.FORMAT)]

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from flowexport_mgmt.cli.commands.command import Argument, Command, Invocation, Kind, Mode
+from flowexport_mgmt.cli.commands.origins import LOOKUP
 from flowexport_mgmt.cli.commands.table import COMMANDS, RUN
 from flowexport_mgmt.cli.grammar.paths import Expected, Path, Setting, Walker
 from flowexport_mgmt.cli.grammar.words import Word, WordError, listed, placed, split
 from flowexport_mgmt.cli.operator import node_at, operation
-from flowexport_mgmt.cli.pipes.pipes import Stage, read_pipes
+from flowexport_mgmt.cli.pipes.pipes import ROUTES, Stage, read_pipes
 from flowexport_mgmt.schema.grammar import Grammar
 
 _PATHS: Final = {Kind.DATA: False, Kind.CONFIG: True, Kind.SETTINGS: True}
@@ -38,6 +39,11 @@ class Scene:
         if needs.startswith("rpc "):
             return operation(self.grammar, needs.removeprefix("rpc ")) is not None
         return not needs or bool(node_at(self.grammar, needs))
+
+    def suiting(self, command: Command) -> frozenset[str]:
+        """Say what pipes may be for: what suits the command, and what the daemon can do."""
+        has_routes = operation(self.grammar, LOOKUP) is not None
+        return command.only | {ROUTES} if has_routes else command.only
 
     def operational(self) -> Scene:
         """Give the scene of a command after ``run``."""
@@ -107,15 +113,17 @@ def _read(
         except WordError as error:
             failures.append(error)
             continue
-        stages = _stages(command, pipes, end)
+        stages = _stages(command, pipes, scene, end)
         return Invocation(command, line, found.given, _path(found), _settings(found), stages)
     raise max(failures, key=lambda error: error.column)
 
 
-def _stages(command: Command, pipes: Sequence[Sequence[Word]], end: int) -> tuple[Stage, ...]:
+def _stages(
+    command: Command, pipes: Sequence[Sequence[Word]], scene: Scene, end: int
+) -> tuple[Stage, ...]:
     if pipes and not command.pipes:
         raise WordError(end, f"{' '.join(command.words)} has no output for a pipe")
-    return read_pipes(pipes, command.only, end)
+    return read_pipes(pipes, scene.suiting(command), end)
 
 
 def _path(reading: Reading) -> Path:

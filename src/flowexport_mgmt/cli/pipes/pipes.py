@@ -39,6 +39,9 @@ class Pipe:
     only: str = ""
 
 
+ROUTES: Final = "routes"
+"""What suits `origin`: a daemon that can be asked for routes."""
+
 PIPES: Final = (
     Pipe("match", "keep what matches a regular expression, in any case", Kind.FILTER, "PATTERN"),
     Pipe("except", "drop what matches a regular expression, in any case", Kind.FILTER, "PATTERN"),
@@ -46,7 +49,7 @@ PIPES: Final = (
     Pipe("first", "keep the first entries or lines", Kind.FILTER, "N"),
     Pipe("last", "keep the last entries or lines", Kind.FILTER, "N"),
     Pipe("resolve", "add the names of addresses", Kind.FILTER),
-    Pipe("origin", "add the autonomous systems that addresses belong to", Kind.FILTER, only="as"),
+    Pipe("origin", "add the autonomous systems that addresses belong to", Kind.FILTER, only=ROUTES),
     Pipe(
         "compare",
         "show the differences to what runs, or to the Nth configuration before it",
@@ -149,7 +152,7 @@ def _stage(words: Sequence[Word], only: frozenset[str], end: int) -> Stage:
 _UNSUITED: Final = {
     "configuration": "{} is for configurations",
     "monitor": "{} is for monitor",
-    "as": "{} needs routes of BGP, of which this daemon has none",
+    ROUTES: "{} needs a daemon that looks up routes of BGP",
 }
 
 

@@ -157,11 +157,14 @@ class Session(ABC):
         """Tell what differs between two configurations: datastores or numbers of commits."""
         return self.call(MANAGEMENT, "compare", {"from": old, "to": new})
 
-    def call(self, namespace: str, name: str, parameters: Mapping[str, str]) -> etree._Element:
-        """Have an rpc of a module carried out; return the reply."""
+    def call(
+        self, namespace: str, name: str, parameters: Mapping[str, str | tuple[str, ...]]
+    ) -> etree._Element:
+        """Have an rpc of a module carried out; return the reply. A leaf-list has a tuple."""
         operation = etree.Element(f"{{{namespace}}}{name}")
-        for leaf, value in parameters.items():
-            etree.SubElement(operation, f"{{{namespace}}}{leaf}").text = value
+        for leaf, values in parameters.items():
+            for value in (values,) if isinstance(values, str) else values:
+                etree.SubElement(operation, f"{{{namespace}}}{leaf}").text = value
         return self.ask(operation)
 
     def act(self, top: etree._Element) -> etree._Element:

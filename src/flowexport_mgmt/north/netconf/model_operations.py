@@ -18,9 +18,13 @@ _SIMULATION: Final = "urn:flowexport:flow-export-simulation"
 
 async def _run(name: str, call: Call) -> Reply:
     """Give the leaves of the input as text, and write the output in the operation's namespace."""
-    given = {leaf: parameters.text(element) for leaf, element in call.parameters.items()}
+    given = {leaf: _text(call, leaf) for leaf in call.parameters}
     output = await call.datastore.call(name, given)
     return reply_of(output, names.namespace_of(str(call.operation.tag)))
+
+
+def _text(call: Call, leaf: str) -> str:
+    return " ".join(map(parameters.text, parameters.all_of(call.operation, leaf)))
 
 
 def reply_of(output: Mapping[str, Any], namespace: str) -> Reply:
@@ -40,6 +44,14 @@ def _write(nodes: Mapping[str, Any], attributes: str = "") -> Iterator[str]:
 OPERATIONS: Final[Mapping[str, OperationRow]] = {
     f"{{{_FLOW_EXPORT}}}recent-flows": OperationRow(
         functools.partial(_run, "flow-export:recent-flows"), {"destination-prefix": False}
+    ),
+    f"{{{_FLOW_EXPORT}}}lookup-routes": OperationRow(
+        functools.partial(_run, "flow-export:lookup-routes"),
+        {"address": True},
+        repeated=frozenset(("address",)),
+    ),
+    f"{{{_FLOW_EXPORT}}}refresh-routes": OperationRow(
+        functools.partial(_run, "flow-export:refresh-routes"), {"neighbor": False}
     ),
     f"{{{_MANAGEMENT}}}doctor": OperationRow(
         functools.partial(_run, "flow-export-management:doctor"), {}

@@ -344,3 +344,32 @@ async def test_recent_flows_that_cannot_be_had(server: Server, client: RawClient
     await client.ok(RECENT)
     (error,) = await client.errors(f'<recent-flows xmlns="{FE}"><other/></recent-flows>')
     assert error["tag"] == "unknown-element"
+
+
+async def test_several_addresses_are_looked_up_at_once(server: Server, client: RawClient) -> None:
+    asked: list[Mapping[str, str]] = []
+
+    async def give(parameters: Mapping[str, str]) -> Mapping[str, Any]:
+        asked.append(parameters)
+        return {"route": [{"address": "10.0.0.1", "origin-as": 64500}]}
+
+    server.datastore.register_call("flow-export:lookup-routes", give)
+    both = "<address> 10.0.0.1 </address><address>::1</address>"
+    reply = await client.call(f'<lookup-routes xmlns="{FE}">{both}</lookup-routes>')
+    assert reply[0].findtext(f"{{{FE}}}origin-as") == "64500"
+    assert asked == [{"address": "10.0.0.1 ::1"}]
+    (error,) = await client.errors(f'<lookup-routes xmlns="{FE}"/>')
+    assert error["tag"] == "missing-element"
+
+
+async def test_routes_are_asked_for_again(server: Server, client: RawClient) -> None:
+    asked: list[Mapping[str, str]] = []
+
+    async def refresh(parameters: Mapping[str, str]) -> Mapping[str, Any]:
+        asked.append(parameters)
+        return {}
+
+    server.datastore.register_call("flow-export:refresh-routes", refresh)
+    await client.ok(f'<refresh-routes xmlns="{FE}"/>')
+    await client.ok(f'<refresh-routes xmlns="{FE}"><neighbor>::1</neighbor></refresh-routes>')
+    assert asked == [{}, {"neighbor": "::1"}]
