@@ -35,6 +35,8 @@ SIZES: Final = (10_000, 100_000, 1_000_000)
 _SAMPLE: Final = 5_000
 _PER_MESSAGE: Final = 4
 _READ: Final = 1 << 16
+_LENGTHS: Final = {24: 60, 23: 9, 22: 11, 21: 5, 20: 5, 19: 3, 18: 2, 17: 1, 16: 3, 32: 1}
+"""Prefixes of a hundred by length."""
 _BATCH: Final = 10_000
 _CHURN: Final = 50_000
 _PYTHON: Final = "/usr/bin/python3"
@@ -50,12 +52,13 @@ def run(*, quick: bool) -> list[Result]:
 
 
 def _prefixes(size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Make distinct prefixes of 24 bits, and some of 20 and of 28."""
+    """Make distinct prefixes, of lengths as in the tables of the Internet, in no order."""
     random = np.random.default_rng(size)
-    slots = random.choice(np.arange(1 << 16, 223 << 16), size, replace=False).astype(np.int64)
-    lengths = random.choice([24, 24, 24, 24, 24, 22, 20, 28], size)
-    addresses = slots << 8
-    return addresses >> 32 - lengths << 32 - lengths, lengths
+    weights = np.array(list(_LENGTHS.values()))
+    lengths = random.choice(list(_LENGTHS), 2 * size, p=weights / weights.sum())
+    addresses = random.integers(1 << 24, 224 << 24, 2 * size) >> 32 - lengths << 32 - lengths
+    keys = random.permutation(np.unique(addresses << 8 | lengths))[:size]
+    return keys >> 8, keys & 0xFF
 
 
 def _message(number: int, addresses: list[int], lengths: list[int]) -> bytes:
@@ -108,7 +111,9 @@ class _Speaker:
         """Take a stream as a socket gives it, and note the longest slice."""
         for at in range(0, len(stream), _READ):
             events = self.session.receive(stream[at : at + _READ], 0)
-            updates = [event for event in events if isinstance(event, bgp.Update)]
+            updates = [
+                event for event in events if isinstance(event, bgp.Update | bgp.UpdateColumns)
+            ]
             self._step(self.rib.take(self.source, updates, 0, 0))
         while self._timed(lambda: self.rib.work(0)):
             pass

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+Counts = NDArray[np.int64]
 Path = tuple[tuple[bool, tuple[int, ...]], ...]
 
 _SEQUENCE: Final = 1 << 16
@@ -27,6 +29,13 @@ class Text(NamedTuple):
     large: bytes = b""
 
 
+class Words(NamedTuple):
+    """Words of several texts, one after the other, and how many each has."""
+
+    words: NDArray[np.uint32]
+    counts: Counts
+
+
 def encode_text(text: Text) -> NDArray[np.uint32]:
     """Write it as words: counts, then segments, each behind its kind and count, then the rest."""
     words = [len(text.path), len(text.communities), len(text.extended) // 4, len(text.large) // 4]
@@ -36,6 +45,37 @@ def encode_text(text: Text) -> NDArray[np.uint32]:
     words += text.communities
     opaque = np.frombuffer(text.extended + text.large, ">u4")
     return np.concatenate((np.array(words, np.uint32), opaque.astype(np.uint32)))
+
+
+def encode_texts(parts: Sequence[Words]) -> Words:
+    """Write many texts, one after the other, as `encode_text` does.
+
+    Args:
+        parts: of each text the path, which is one sequence or empty, and the communities, the
+            extended and the large ones; each as words and how many of them each text has.
+    """
+    counts = [count for _, count in parts]
+    path = counts[0]
+    heads = np.stack((path != 0, *counts[1:]), axis=1).astype(np.uint32)
+    has_path = (path != 0).astype(np.int64)
+    sizes = heads.shape[1] + has_path + sum(counts)
+    at = np.cumsum(sizes) - sizes
+    words = np.zeros(int(sizes.sum()), np.uint32)
+    words[at[:, None] + np.arange(heads.shape[1])] = heads
+    at += heads.shape[1]
+    words[at[has_path != 0]] = _SEQUENCE | path[path != 0]
+    at += has_path
+    for told, count in parts:
+        words[spread(at, count)] = told
+        at += count
+    return Words(words, sizes)
+
+
+def spread(begins: Counts, counts: Counts) -> Counts:
+    """Give the numbers from each begin on, so many of each, one after the other."""
+    first = np.cumsum(counts) - counts
+    numbers: Counts = np.repeat(begins - first, counts) + np.arange(int(counts.sum()))
+    return numbers
 
 
 def decode_text(words: NDArray[np.uint32]) -> Text:

@@ -12,21 +12,25 @@ from collections.abc import Iterable, Iterator
 from typing import Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from flowexport_mgmt.enrich.prefixes import NO_VALUE, Change, Prefixes, Version
 from flowexport_mgmt.enrich.rib_memory import MAGIC, Memory, Word
 from flowexport_mgmt.enrich.rib_tables6 import Tables6Writer
-from flowexport_mgmt.rib.columns import make_keys
+from flowexport_mgmt.rib.columns import PrefixKeys, make_keys
 from flowexport_mgmt.rib.direct import DirectTable
 from flowexport_mgmt.rib.facts import Facts
 from flowexport_mgmt.rib.paths import Best, Changes, PathTable
 from flowexport_mgmt.rib.preference import Preference
 from flowexport_mgmt.rib.sources import Identity, Kind, Source, Table
-from flowexport_mgmt.wire.bgp import Routes, Update
+from flowexport_mgmt.wire.bgp import RouteColumns, Routes, Update, UpdateColumns
 
 VERSIONS: Final[tuple[Literal[4], Literal[6]]] = (4, 6)
 SLICE: Final = 1000
-"""Changes of routes that are made at a time."""
+"""Changes of routes that are gathered one by one, and made at a time."""
+
+COLUMN_SLICE: Final = 4000
+"""Changes of routes that come as columns, and are made at a time."""
 
 _ROWS: Final = 20_000
 """Paths that are looked through at a time."""
@@ -129,10 +133,21 @@ class Rib:
             self._set_usable()
 
     # -- routes
-    def take(self, source: Source, updates: Iterable[Update], now: float, now_ns: int) -> _Work:
+    def take(
+        self,
+        source: Source,
+        updates: Iterable[Update | UpdateColumns],
+        now: float,
+        now_ns: int,
+    ) -> _Work:
         """Take what a source told, a slice at each step."""
         pending = _Pending()
         for update in updates:
+            if isinstance(update, UpdateColumns):
+                self._apply(source, pending, now)
+                pending = _Pending()
+                yield from self._take_columns(source, update, now, now_ns)
+                continue
             source.updates += 1
             for fault in update.faults:
                 source.faults += 1
@@ -193,13 +208,34 @@ class Rib:
     _now = 0.0
 
     def _apply(self, source: Source, pending: _Pending, now: float) -> None:
-        self._now = now
         for version in VERSIONS:
             changes = pending.changes(version)
             if changes is not None:
-                era = source.tables[version].era
-                best = self.tables[version].apply(source.number, era, changes)
-                self._publish(version, best)
+                self._apply_changes(source, version, changes, now)
+
+    def _apply_changes(
+        self, source: Source, version: Version, changes: Changes, now: float
+    ) -> None:
+        self._now = now
+        best = self.tables[version].apply(source.number, source.tables[version].era, changes)
+        self._publish(version, best)
+
+    def _take_columns(
+        self, source: Source, update: UpdateColumns, now: float, now_ns: int
+    ) -> _Work:
+        """Take what many UPDATEs said, a slice at each step."""
+        source.updates += update.count
+        source.withdrawals += update.withdrawals
+        facts = self.facts.intern_sets(update.sets)
+        try:
+            for routes in update.routes:
+                source.changed_ns = now_ns
+                for begin in range(0, len(routes.sets), COLUMN_SLICE):
+                    changes = _select(routes, facts, slice(begin, begin + COLUMN_SLICE))
+                    self._apply_changes(source, routes.version, changes, now)
+                    yield
+        finally:
+            self.facts.release(facts)
 
     def _publish(self, version: Version, best: Best) -> None:
         if version == 4:
@@ -273,6 +309,14 @@ class Rib:
             self._numbers.append(source.number)
             self._set_usable()
         yield
+
+
+def _select(routes: RouteColumns, facts: NDArray[np.uint32], rows: slice) -> Changes:
+    """Make changes of some routes, whose sets of attributes have these facts."""
+    hi, lo, lengths, identifiers = routes.prefixes.take(rows)
+    sets = routes.sets[rows]
+    told = np.append(facts, np.uint32(0))[sets]  # -1, the last, is of a route that is gone
+    return Changes(PrefixKeys(hi, lo, lengths), identifiers, told)
 
 
 class _Pending:

@@ -89,8 +89,7 @@ class PrefixIndex:
             rows = self._slots[places[left]].astype(np.int64)
             free = np.flatnonzero(rows == _EMPTY)
             if len(free):
-                _, first = np.unique(places[left[free]], return_index=True)
-                self._append(keys, left[free[first]], places)
+                self._append(keys, left[free[self._claim(places[left[free]])]], places)
                 rows = self._slots[places[left]].astype(np.int64)
             is_same = self._is_same(rows, keys, left)
             found[left[is_same]] = rows[is_same]
@@ -107,6 +106,12 @@ class PrefixIndex:
             self.lo[:count] = self.lo[kept]
         self.count = count
         self._spread(len(self._slots))
+
+    def _claim(self, places: Rows) -> Mask:
+        """Choose one of those that want the same free place."""
+        numbers = np.arange(len(places), dtype=np.int32)
+        self._slots[places] = numbers
+        return np.asarray(self._slots[places] == numbers)
 
     def _append(self, keys: PrefixKeys, chosen: Rows, places: Rows) -> None:
         begin, end = self.count, self.count + len(chosen)
@@ -158,6 +163,25 @@ class PrefixIndex:
             self._slots[at[is_free]] = left[is_free]
             left = left[self._slots[at] != left]
             places[left] = places[left] + 1 & slots - 1
+
+
+def distinct(numbers: NDArray[Any]) -> NDArray[Any]:
+    """Give each number once, in order; for a few thousand this is faster than `numpy.unique`."""
+    in_order = np.sort(numbers)
+    return in_order[_differ(in_order)]
+
+
+def find_last(keys: NDArray[np.int64]) -> Rows:
+    """Give the position of the last of each key, in the order of keys."""
+    order = np.argsort(keys, kind="stable")
+    return np.asarray(order[_differ(keys[order][::-1])[::-1]])
+
+
+def _differ(numbers: NDArray[Any]) -> Mask:
+    """Tell which numbers differ from the one before."""
+    differ = np.ones(len(numbers), np.bool_)
+    np.not_equal(numbers[1:], numbers[:-1], out=differ[1:])
+    return differ
 
 
 def grow(column: NDArray[Any], size: int) -> NDArray[Any]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowexport_mgmt.enrich.rib_memory import BLOCK, GRACE_S, LENGTH_BITS, MOST_BLOCKS, Memory
-from flowexport_mgmt.rib.columns import PrefixKeys, Rows
+from flowexport_mgmt.rib.columns import PrefixKeys, Rows, distinct
 from flowexport_mgmt.rib.paths import Best
 
 U4 = NDArray[np.uint32]
@@ -48,11 +48,11 @@ class DirectTable:
             self._free.append(self._resting.popleft()[1])
         addresses, lengths = best.keys.hi.astype(np.int64), best.keys.lengths.astype(np.int64)
         gone = best.facts == 0
-        np.add.at(self._counts, lengths[(best.before == 0) & ~gone], 1)
-        np.subtract.at(self._counts, lengths[gone], 1)
+        self._counts += np.bincount(lengths[(best.before == 0) & ~gone], minlength=33)
+        self._counts -= np.bincount(lengths[gone], minlength=33)
         self._withdraw(addresses[gone], lengths[gone], now)
         there = np.flatnonzero(~gone)
-        for length in np.unique(lengths[there]).tolist():
+        for length in distinct(lengths[there]).tolist():
             rows = there[lengths[there] == length]
             entries = best.facts[rows] << LENGTH_BITS | np.uint32(length + 1)
             self._write(addresses[rows], length, entries, length + 1)
@@ -60,11 +60,11 @@ class DirectTable:
     def _withdraw(self, addresses: Rows, lengths: Rows, now: float) -> None:
         """Let what they had have what the longest shorter prefix has."""
         covers = self._cover(addresses, lengths)
-        for length in np.unique(lengths).tolist():
+        for length in distinct(lengths).tolist():
             rows = np.flatnonzero(lengths == length)
             self._write(addresses[rows], length, covers[rows], length + 1, only=True)
             if length > _DIRECT:
-                self._collapse(np.unique(addresses[rows] >> 8), now)
+                self._collapse(distinct(addresses[rows] >> 8), now)
 
     def _cover(self, addresses: Rows, lengths: Rows) -> U4:
         """Give the entries of the longest shorter prefixes that the same table has."""
@@ -124,10 +124,10 @@ class DirectTable:
         """Give the block of each slot, 0 for none; or ``make`` one that says the same."""
         direct = self._memory.direct4
         if make:
-            distinct = np.unique(slots)
-            current = direct[distinct]
+            wanted = distinct(slots)
+            current = direct[wanted]
             for slot, entry in zip(
-                distinct[(current & BLOCK) != BLOCK].tolist(),
+                wanted[(current & BLOCK) != BLOCK].tolist(),
                 current[(current & BLOCK) != BLOCK].tolist(),
                 strict=True,
             ):

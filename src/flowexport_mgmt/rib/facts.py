@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections import deque
-from hashlib import blake2b
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flowexport_mgmt.enrich.rib_memory import GRACE_S, MOST_FACTS, Memory
-from flowexport_mgmt.enrich.rib_text import Text, encode_text
+from flowexport_mgmt.rib.columns import distinct
+from flowexport_mgmt.rib.fact_columns import (
+    FactColumns,
+    describe,
+    describe_sets,
+    digest_sets,
+)
 from flowexport_mgmt.rib.texts import TextSpace
-from flowexport_mgmt.wire.bgp import Attributes
+from flowexport_mgmt.wire.bgp import Attributes, AttributeSets
 
 Rows = NDArray[Any]
 
 _FIRST_ROWS: Final = 1024
-_MOST_LENGTH: Final = (1 << 14) - 1
 _REST: Final = 2 * GRACE_S
 """Seconds before a row is used again; twice what readers are promised."""
 
@@ -51,24 +55,32 @@ class Facts:
 
     def intern(self, attributes: Attributes, next_hop: bytes) -> int:
         """Give the row of what is said of routes; 0 when there is no room for it."""
-        text = Text(
-            attributes.as_path, attributes.communities, attributes.extended, attributes.large
-        )
-        words = encode_text(text)
-        key = _digest(attributes, next_hop, words)
-        row = self._rows.get(key)
-        if row is None:
-            row = self._add(key, attributes, next_hop, words)
-        return row
+        facts = describe(attributes, next_hop)
+        row = self._rows.get(facts.keys[0])
+        return int(self._add(facts)[0]) if row is None else row
+
+    def intern_sets(self, sets: AttributeSets) -> NDArray[np.uint32]:
+        """Give the rows of sets of attributes, 0 where there is no room for one.
+
+        Each counts as referred to once, until it is released.
+        """
+        keys = digest_sets(sets)
+        rows = np.array([self._rows.get(key, 0) for key in keys], np.uint32)
+        new = np.flatnonzero(rows == 0)
+        if len(new):
+            facts = describe_sets(sets.take(new), [keys[number] for number in new.tolist()])
+            rows[new] = self._add(facts)
+        self.refer(rows)
+        return rows
 
     def refer(self, rows: Rows) -> None:
         """Count paths that refer to rows."""
-        np.add.at(self.references, rows, 1)
+        np.add.at(self.references, rows, np.uint32(1))  # of its type: 200 times as fast
 
     def release(self, rows: Rows) -> None:
         """Count paths that refer to rows no more."""
-        np.subtract.at(self.references, rows, 1)
-        self._idle.update(np.unique(rows[self.references[rows] == 0]).tolist())
+        np.subtract.at(self.references, rows, np.uint32(1))
+        self._idle.update(distinct(rows[self.references[rows] == 0]).tolist())
 
     def sweep(self, now: float) -> None:
         """Let what nothing refers to rest, and give free what has rested."""
@@ -84,34 +96,36 @@ class Facts:
             self._texts.release(int(self._memory.text[row]))
             self._free.append(row)
 
-    def _add(
-        self, key: bytes, attributes: Attributes, next_hop: bytes, words: NDArray[np.uint32]
-    ) -> int:
-        at = self._texts.store(words)
-        row = self._take_row()
-        if at is None or not row:
-            self.refused += 1
-            return 0
+    def _add(self, facts: FactColumns) -> NDArray[np.uint32]:
+        """Give rows to facts that have none, 0 where there is no room."""
+        texts = self._texts.store(facts.texts)
+        rows = np.array([self._take_row() if at else 0 for at in texts.tolist()], np.uint32)
+        there = np.flatnonzero(rows)
+        if len(there) < len(rows):
+            self.refused += len(rows) - len(there)
+            for at in texts[rows == 0].tolist():
+                self._texts.release(at)
+        self._write(rows[there], texts[there], facts, there)
+        for row, number in zip(rows[there].tolist(), there.tolist(), strict=True):
+            key = facts.keys[number]
+            self._keys[row] = key
+            self._rows[key] = row
+            self._idle.add(row)
+        return rows
+
+    def _write(self, rows: Rows, texts: NDArray[np.int64], facts: FactColumns, there: Rows) -> None:
         memory = self._memory
-        memory.next_hop[row] = np.frombuffer(next_hop.rjust(16, b"\0"), ">u8")
-        memory.version[row] = 4 if len(next_hop) == 4 else 6 if next_hop else 0
-        memory.origin_as[row] = attributes.origin_as
-        memory.neighbour_as[row] = attributes.neighbour_as
-        memory.local_pref[row] = attributes.local_pref
-        memory.text[row] = at
-        memory.serial[row] = (int(memory.serial[row]) + 1) & 0xFFFFFFFF
-        self.rank[row] = (
-            (0xFFFFFFFF - attributes.local_pref) << 16
-            | min(attributes.path_length, _MOST_LENGTH) << 2
-            | attributes.origin
-        )
-        self.med[row] = attributes.med
-        self.tie[row] = attributes.clusters << 32 | attributes.originator
-        self.references[row] = 0
-        self._keys[row] = key
-        self._rows[key] = row
-        self._idle.add(row)
-        return row
+        memory.next_hop[rows] = facts.next_hop[there]
+        memory.version[rows] = facts.version[there]
+        memory.origin_as[rows] = facts.origin_as[there]
+        memory.neighbour_as[rows] = facts.neighbour_as[there]
+        memory.local_pref[rows] = facts.local_pref[there]
+        memory.text[rows] = texts
+        memory.serial[rows] += np.uint32(1)
+        self.rank[rows] = facts.rank[there]
+        self.med[rows] = facts.med[there]
+        self.tie[rows] = facts.tie[there]
+        self.references[rows] = 0
 
     def _take_row(self) -> int:
         if self._free:
@@ -130,16 +144,3 @@ class Facts:
             grown = np.zeros(size, column.dtype)
             grown[: len(column)] = column
             setattr(self, name, grown)
-
-
-def _digest(attributes: Attributes, next_hop: bytes, words: NDArray[np.uint32]) -> bytes:
-    """Tell sets of facts apart in 16 octets, which is less than they take."""
-    numbers = (
-        attributes.origin,
-        attributes.med,
-        attributes.local_pref,
-        attributes.originator,
-        attributes.clusters,
-    )
-    said = b"".join(number.to_bytes(4) for number in numbers) + next_hop + words.tobytes()
-    return blake2b(said, digest_size=16).digest()

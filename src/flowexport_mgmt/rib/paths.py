@@ -8,7 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowexport_mgmt.enrich.prefixes import Version
-from flowexport_mgmt.rib.columns import Mask, PrefixIndex, PrefixKeys, Rows, grow
+from flowexport_mgmt.rib.columns import (
+    Mask,
+    PrefixIndex,
+    PrefixKeys,
+    Rows,
+    distinct,
+    find_last,
+    grow,
+)
 from flowexport_mgmt.rib.facts import Facts
 from flowexport_mgmt.rib.preference import Preference
 
@@ -16,6 +24,8 @@ _FIRST_PATHS: Final = 1024
 _NONE: Final = -1
 _MOST_EMPTY: Final = 1 << 16
 _MOST_PATHS: Final = 1 << 24
+_POSITION: Final = 30
+"""Bits of a position among changes."""
 
 
 class Changes(NamedTuple):
@@ -80,8 +90,8 @@ class PathTable:
         self._replace(rows, told, era)
         is_new = (rows == _NONE) & (told.facts != 0)
         self._insert(source, era, self._admit(told.take(is_new)))
-        self._unlink(np.unique(told.prefixes[(rows != _NONE) & (told.facts == 0)]))
-        return self.choose(np.unique(told.prefixes))
+        self._unlink(distinct(told.prefixes[(rows != _NONE) & (told.facts == 0)]))
+        return self.choose(distinct(told.prefixes))
 
     def remove(self, rows: slice, source: int, era: int) -> Best:
         """Remove those of a run of path rows that are a source's and older than an era."""
@@ -90,14 +100,14 @@ class PathTable:
         found = np.flatnonzero(chosen) + rows.start
         self._facts.release(self._told[found])
         self._told[found] = 0
-        affected = np.unique(self._prefix[found]).astype(np.int64)
+        affected = distinct(self._prefix[found]).astype(np.int64)
         self._unlink(affected)
         return self.choose(affected)
 
     def review(self, rows: slice, source: int) -> Best:
         """Choose anew for what a source tells of in a run of path rows."""
         chosen = (self._source[rows] == source) & (self._told[rows] != 0)
-        return self.choose(np.unique(self._prefix[rows][chosen]).astype(np.int64))
+        return self.choose(distinct(self._prefix[rows][chosen]).astype(np.int64))
 
     def find_best(self, keys: PrefixKeys) -> NDArray[np.uint32]:
         """Give the facts of the best path of each prefix, 0 where there is none."""
@@ -276,7 +286,10 @@ class _Told(NamedTuple):
 
 def _find_last(prefixes: Rows, identifiers: NDArray[np.uint32]) -> Rows:
     """Give the position of the last of each pair, in the order of prefixes; -1 is no prefix."""
-    keys = prefixes << 32 | identifiers.astype(np.int64)
-    _, first = np.unique(keys[::-1], return_index=True)
-    last = len(keys) - 1 - first
+    if identifiers.any():
+        last = find_last(prefixes << 32 | identifiers.astype(np.int64))
+    else:  # the position makes keys different, which sort faster
+        keys = np.sort(prefixes << _POSITION | np.arange(len(prefixes)))
+        is_last = np.append(keys[1:] >> _POSITION != keys[:-1] >> _POSITION, True)[: len(keys)]
+        last = keys[is_last] & (1 << _POSITION) - 1
     return np.asarray(last[prefixes[last] >= 0])

@@ -15,7 +15,7 @@ from flowexport_mgmt.rib import session as bgp
 from flowexport_mgmt.rib.base import Rib
 from flowexport_mgmt.rib.session import Session, SessionSettings, State
 from flowexport_mgmt.rib.sources import Identity, Kind, Source
-from flowexport_mgmt.wire.bgp import Update
+from flowexport_mgmt.wire.bgp import Update, UpdateColumns
 
 READ_SIZE: Final = 1 << 16
 _SEND_PATIENCE_S: Final = 20.0
@@ -209,9 +209,9 @@ class _Connection:
                 await asyncio.get_running_loop().sock_sendall(self._socket, data)
 
     async def _take(self, events: list[bgp.Event]) -> None:
-        updates: list[Update] = []
+        updates: list[Update | UpdateColumns] = []
         for event in events:
-            if isinstance(event, Update):
+            if isinstance(event, Update | UpdateColumns):
                 updates.append(event)
                 continue
             await self._learn(updates)
@@ -239,7 +239,7 @@ class _Connection:
             self._rib.begin(self._source, time.monotonic(), time.time_ns())
         self._told(self._name, True, None)
 
-    async def _learn(self, updates: list[Update]) -> None:
+    async def _learn(self, updates: list[Update | UpdateColumns]) -> None:
         if updates and self._source is not None:
             for _ in self._rib.take(self._source, updates, time.monotonic(), time.time_ns()):
                 await asyncio.sleep(0)

@@ -73,7 +73,7 @@ class Closed:
     reason: str
 
 
-Event = Established | bgp.Update | RefreshBegins | RefreshEnds | Closed
+Event = Established | bgp.Update | bgp.UpdateColumns | RefreshBegins | RefreshEnds | Closed
 
 
 class Session:
@@ -114,9 +114,13 @@ class Session:
         self._buffer += data
         end = 0
         try:
-            for frame in bgp.split(self._buffer):
-                end = frame.end
-                self._take(frame.kind, frame.body, events, now)
+            for part in bgp.split_runs(self._buffer):
+                if isinstance(part, bgp.Run):
+                    end = part.ends[-1]
+                    self._take_run(part, events, now)
+                else:
+                    end = part.end
+                    self._take(part.kind, part.body, events, now)
                 if events and isinstance(events[-1], Closed):
                     break
         except BgpError as error:
@@ -171,6 +175,15 @@ class Session:
             raise BgpError(
                 ErrorCode.STATE_MACHINE, 0, "state", f"{kind.name} in the state {self.state}"
             )
+
+    def _take_run(self, run: bgp.Run, events: list[Event], now: float) -> None:
+        """Take many UPDATEs."""
+        if self.state is not State.ESTABLISHED:
+            begin, end = run.begins[0], run.ends[0]
+            self._take(MessageType.UPDATE, bytes(self._buffer[begin:end]), events, now)
+            return
+        self._renew(now)
+        events.extend(bgp.decode_run(self._decoder, self._buffer, run))
 
     def _take_open(self, told: bgp.Open, now: float) -> None:
         if told.asn != self._settings.peer_as:

@@ -7,6 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from flowexport_mgmt.enrich.rib_text import Counts, Words, spread
+
 _UNIT: Final = 4
 """Words that lengths are rounded up to."""
 
@@ -19,20 +21,26 @@ class TextSpace:
         self._end = _UNIT  # the first words are those of row 0: a text without anything
         self._free: dict[int, list[int]] = {}
 
-    def store(self, text: NDArray[np.uint32]) -> int | None:
-        """Write a text; give where it begins, or None when there is no room."""
-        units = -(-(len(text) + 1) // _UNIT)
+    def store(self, texts: Words) -> Counts:
+        """Write texts; give where each begins, 0 where there is no room."""
+        units = -(-(texts.counts + 1) // _UNIT)
+        places = np.array([self._take(each) for each in units.tolist()], np.int64)
+        there = np.flatnonzero(places)
+        self._words[places[there]] = units[there]
+        begins = np.where(places != 0, places + 1, 0)
+        chosen = np.repeat(places != 0, texts.counts)
+        self._words[spread(begins, texts.counts)[chosen]] = texts.words[chosen]
+        return begins
+
+    def _take(self, units: int) -> int:
         free = self._free.get(units)
         if free:
-            at = free.pop()
-        elif self._end + units * _UNIT > len(self._words):
-            return None
-        else:
-            at = self._end
-            self._end += units * _UNIT
-        self._words[at] = units
-        self._words[at + 1 : at + 1 + len(text)] = text
-        return at + 1
+            return free.pop()
+        at = self._end
+        if at + units * _UNIT > len(self._words):
+            return 0
+        self._end += units * _UNIT
+        return at
 
     def release(self, begin: int) -> None:
         """Let another text have the room of one that `store` gave."""

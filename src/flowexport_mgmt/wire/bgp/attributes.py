@@ -20,7 +20,7 @@ LARGE_COMMUNITIES: Final = 32
 OPTIONAL, TRANSITIVE, EXTENDED = 0x80, 0x40, 0x10
 
 _SET, _SEQUENCE, _CONFED_SEQUENCE, _CONFED_SET = 1, 2, 3, 4
-_DEFAULT_PREFERENCE: Final = 100
+DEFAULT_PREFERENCE: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Attributes:
     as_path: tuple[Segment, ...] = ()
     next_hop: bytes = b""
     med: int = 0
-    local_pref: int = _DEFAULT_PREFERENCE
+    local_pref: int = DEFAULT_PREFERENCE
     communities: tuple[int, ...] = ()
     originator: int = 0
     clusters: int = 0

@@ -27,7 +27,7 @@ class MessageType(enum.IntEnum):
     ROUTE_REFRESH = 5
 
 
-_LEAST: Final = {
+LEAST: Final = {
     MessageType.OPEN: 29,
     MessageType.UPDATE: 23,
     MessageType.NOTIFICATION: 21,
@@ -65,13 +65,13 @@ class RouteRefresh(NamedTuple):
     safi: int
 
 
-def split(data: bytes | bytearray, most: int = MOST_OCTETS) -> Iterator[Frame]:
-    """Yield the whole messages that a buffer begins with.
+def split(data: bytes | bytearray, most: int = MOST_OCTETS, *, begin: int = 0) -> Iterator[Frame]:
+    """Yield the whole messages that are in a buffer from ``begin`` on.
 
     Raises:
         BgpError: a header that ends the session (RFC 4271, section 6.1).
     """
-    at = 0
+    at = begin
     while len(data) - at >= HEADER_SIZE:
         marker, length, number = _HEADER.unpack_from(data, at)
         kind = _TYPES.get(number)
@@ -85,7 +85,7 @@ def split(data: bytes | bytearray, most: int = MOST_OCTETS) -> Iterator[Frame]:
                 f"there is no type {number}",
                 data=bytes([number]),
             )
-        if not _LEAST[kind] <= length <= most or (kind is MessageType.KEEPALIVE and length != 19):
+        if not LEAST[kind] <= length <= most or (kind is MessageType.KEEPALIVE and length != 19):
             raise BgpError(
                 ErrorCode.HEADER,
                 2,

@@ -78,8 +78,8 @@ class UpdateDecoder:
         self, *, four_octets: bool = True, add_path: frozenset[Version] = frozenset()
     ) -> None:
         """Set the width of AS numbers, and of which families paths have identifiers."""
-        self._four_octets = four_octets
-        self._add_path = add_path
+        self.four_octets = four_octets
+        self.add_path = add_path
         self._known: dict[bytes, Attributes] = {}
 
     def decode(self, body: bytes) -> Update:
@@ -95,8 +95,8 @@ class UpdateDecoder:
             raise BgpError(ErrorCode.UPDATE, 1, "attribute-length", "the attributes are cut off")
         if len(body) == 4:
             return Update(end_of_rib=4)
-        gone = _decode_prefixes(4, body[2:middle], has_ids=4 in self._add_path)
-        there = _decode_prefixes(4, body[end:], has_ids=4 in self._add_path)
+        gone = _decode_prefixes(4, body[2:middle], has_ids=4 in self.add_path)
+        there = _decode_prefixes(4, body[end:], has_ids=4 in self.add_path)
         block = body[middle + 2 : end]
         known = self._known.get(block)
         if known is not None and (not there.lengths or known.next_hop):
@@ -131,7 +131,7 @@ class UpdateDecoder:
         for kind in (ORIGIN, AS_PATH, *((NEXT_HOP,) if needs_hop else ())):
             if kind not in parts.spans:
                 raise DecodeError("attribute-missing", f"attribute {kind} is not there")
-        attributes, faults = decode_attributes(parts.spans, four_octets=self._four_octets)
+        attributes, faults = decode_attributes(parts.spans, four_octets=self.four_octets)
         if parts.reach is None and parts.unreach is None and not faults:
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
@@ -146,7 +146,7 @@ class UpdateDecoder:
         size = value[3]
         if size not in _NEXT_HOPS[version] or len(value) < 5 + size:
             raise _broken("mp-next-hop", f"a next hop of {size} octets")
-        has_ids = version in self._add_path
+        has_ids = version in self.add_path
         routes = _decode_prefixes(version, value[5 + size :], has_ids=has_ids)
         return routes._replace(next_hop=value[4 : 4 + min(size, 16)])
 
@@ -155,7 +155,7 @@ class UpdateDecoder:
         _check_flags(flags, MP_UNREACH)
         if version is None:
             return Routes(4, [], [], [])
-        return _decode_prefixes(version, value[3:], has_ids=version in self._add_path)
+        return _decode_prefixes(version, value[3:], has_ids=version in self.add_path)
 
 
 def _make(attributes: Attributes, announced: list[Routes], withdrawn: list[Routes]) -> Update:

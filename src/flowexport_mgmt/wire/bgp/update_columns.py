@@ -1,0 +1,209 @@
+"""Many UPDATEs of one peer at once: the routes as columns, what is said of them once.
+
+Nearly all UPDATEs are plain: routes of one family with attributes that nothing is wrong with, or
+routes that are gone. The others are decoded one by one, in their place in the order.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowexport_mgmt.wire.bgp.attribute_columns import PADDING, AttributeSets, Spans
+from flowexport_mgmt.wire.bgp.attributes import MP_REACH, MP_UNREACH
+from flowexport_mgmt.wire.bgp.opening import Version
+from flowexport_mgmt.wire.bgp.prefix_columns import PrefixColumns, decode_prefixes, find_prefixes
+from flowexport_mgmt.wire.bgp.runs import FEW, Run
+from flowexport_mgmt.wire.bgp.updates import Update, UpdateDecoder
+
+Mask = NDArray[np.bool_]
+Positions = NDArray[np.int64]
+
+_VERSIONS: Final[tuple[Version, Version]] = (4, 6)
+_IPV6_UNICAST: Final = (0, 2, 1)
+
+
+class RouteColumns(NamedTuple):
+    """Routes of one family in their order: prefixes, and the number of the set of attributes.
+
+    The number is -1 for a route that is gone.
+    """
+
+    version: Version
+    prefixes: PrefixColumns
+    sets: Positions
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateColumns:
+    """What so many UPDATEs say that follow each other."""
+
+    count: int
+    withdrawals: int
+    routes: tuple[RouteColumns, ...]
+    sets: AttributeSets
+
+
+def decode_run(
+    decoder: UpdateDecoder, data: bytes | bytearray, run: Run
+) -> Iterator[Update | UpdateColumns]:
+    """Decode UPDATEs in their order, plain ones together.
+
+    Raises:
+        BgpError: the session cannot go on after what was given so far.
+    """
+    if decoder.four_octets:
+        block = _Block(data, run, decoder.add_path)
+        bounds = np.flatnonzero(np.diff(block.is_plain)) + 1
+        edges = [0, *bounds.tolist(), len(run.begins)]
+    else:
+        block, edges = None, [0, len(run.begins)]
+    for begin, end in itertools.pairwise(edges):
+        if block is not None and end - begin >= FEW and block.is_plain[begin]:
+            yield block.take(begin, end)
+        else:
+            for at, after in zip(run.begins[begin:end], run.ends[begin:end], strict=True):
+                yield decoder.decode(bytes(data[at:after]))
+
+
+class _Routes(NamedTuple):
+    """The routes of one family in all messages."""
+
+    messages: Positions
+    is_gone: Mask
+    prefixes: PrefixColumns
+
+
+class _Block:
+    """UPDATEs side by side, of which some are plain."""
+
+    def __init__(self, data: bytes | bytearray, run: Run, add_path: frozenset[Version]) -> None:
+        base = run.begins[0]
+        self._octets = bytes(data[base : run.ends[-1]]) + bytes(PADDING)
+        self._column = np.frombuffer(self._octets, np.uint8)
+        begins, self._ends = np.array(run.begins) - base, np.array(run.ends) - base
+        gone_ends = begins + 2 + self._number(begins)
+        fits = gone_ends + 2 <= self._ends
+        gone_ends = np.where(fits, gone_ends, begins)
+        self._begins = gone_ends + 2
+        self._middles = self._begins + self._number(gone_ends)
+        fits &= (self._middles <= self._ends) & (self._ends - begins > 4)
+        self._middles = np.where(fits, self._middles, self._begins)
+        self._spans = Spans(self._column, self._begins, self._middles)
+        self.is_plain = self._spans.is_plain
+        self.is_plain &= fits
+        self._reach = self._find_reach()
+        self._check()
+        self._routes = {
+            4: self._find_routes(
+                4, (begins + 2, gone_ends), (self._middles, self._ends), has_ids=4 in add_path
+            ),
+            6: self._find_routes(6, self._find_unreach(), self._reach, has_ids=6 in add_path),
+        }
+
+    def take(self, begin: int, end: int) -> UpdateColumns:
+        """Give the routes of a run of plain messages."""
+        numbers, sets = self._find_sets(begin, end)
+        parts: list[RouteColumns] = []
+        withdrawals = 0
+        for version in _VERSIONS:
+            routes = self._routes[version]
+            rows = slice(*np.searchsorted(routes.messages, (begin, end)).tolist())
+            if rows.start < rows.stop:
+                is_gone = routes.is_gone[rows]
+                withdrawals += int(is_gone.sum())
+                of = np.where(is_gone, -1, numbers[routes.messages[rows] - begin])
+                parts.append(RouteColumns(version, routes.prefixes.take(rows), of))
+        return UpdateColumns(end - begin, withdrawals, tuple(parts), sets)
+
+    def _number(self, at: Positions) -> Positions:
+        return self._column[at].astype(np.int64) << 8 | self._column[at + 1]
+
+    def _find_reach(self) -> tuple[Positions, Positions]:
+        """Find the IPv6 prefixes that are there; other families are not plain."""
+        spans = self._spans
+        has, at, lengths = spans.has(MP_REACH), spans.begins(MP_REACH), spans.lengths(MP_REACH)
+        sizes = self._column[at + 3].astype(np.int64)
+        self.is_plain &= ~has | self._is_family(at) & (lengths > 5 + sizes)
+        self.is_plain &= ~has | (sizes == 16) | (sizes == 32)
+        return _where(has & self.is_plain, at + 5 + sizes, at + lengths)
+
+    def _find_unreach(self) -> tuple[Positions, Positions]:
+        has, at = self._spans.has(MP_UNREACH), self._spans.begins(MP_UNREACH)
+        return _where(has & self.is_plain, at + 3, at + self._spans.lengths(MP_UNREACH))
+
+    def _is_family(self, at: Positions) -> Mask:
+        told = (self._column[at + ahead] == wanted for ahead, wanted in enumerate(_IPV6_UNICAST))
+        return np.asarray(np.logical_and.reduce(tuple(told)))
+
+    def _check(self) -> None:
+        """See that each message announces routes of one family, and withdraws no other IPv6."""
+        spans = self._spans
+        has, is_gone = spans.has(MP_REACH), spans.has(MP_UNREACH)
+        at, lengths = spans.begins(MP_UNREACH), spans.lengths(MP_UNREACH)
+        ipv4 = self._middles < self._ends
+        self.is_plain &= ~(has & ipv4) & ~(is_gone & (has | ipv4))
+        self.is_plain &= ~is_gone | self._is_family(at) & (lengths > 3)
+        spans.check(announcing=ipv4 | has, ipv4=ipv4)
+
+    def _find_routes(
+        self,
+        version: Version,
+        gone: tuple[Positions, Positions],
+        there: tuple[Positions, Positions],
+        *,
+        has_ids: bool,
+    ) -> _Routes:
+        """Find prefixes; what a message withdraws comes before what it announces."""
+        begins = np.stack((gone[0], there[0]), axis=1).reshape(-1)
+        ends = np.stack((gone[1], there[1]), axis=1).reshape(-1)
+        chosen = np.flatnonzero((begins < ends) & np.repeat(self.is_plain, 2))
+        places, counts = find_prefixes(
+            version, self._octets, begins[chosen].tolist(), ends[chosen].tolist(), has_ids=has_ids
+        )
+        found = np.array(counts, np.int64)
+        self.is_plain[chosen[found < 0] >> 1] = False
+        of = np.repeat(chosen, np.maximum(found, 0))
+        prefixes = decode_prefixes(
+            version, self._column, np.array(places, np.int64), has_ids=has_ids
+        )
+        return _Routes(of >> 1, (of & 1) == 0, prefixes)
+
+    def _find_sets(self, begin: int, end: int) -> tuple[Positions, AttributeSets]:
+        """Give each message the number of its set of attributes; -1 where nothing is announced."""
+        octets = self._octets
+        numbers: dict[bytes, int] = {}
+        of: list[int] = []
+        first: list[int] = []
+        columns = (
+            *(self._begins, self._middles, *self._reach),
+            *(self._spans.heads(MP_REACH), self._spans.begins(MP_REACH)),
+            self._middles < self._ends,
+        )
+        for message, (at, after, start, stop, head, value, ipv4) in enumerate(
+            zip(*(column[begin:end].tolist() for column in columns), strict=True), begin
+        ):
+            if start < stop:  # the next hop, and what is said beside it
+                key = octets[value:start] + octets[at:head] + octets[stop:after]
+            elif ipv4:
+                key = octets[at:after]
+            else:
+                of.append(-1)
+                continue
+            number = numbers.setdefault(key, len(numbers))
+            if number == len(first):
+                first.append(message)
+            of.append(number)
+        rows = np.array(first, np.int64)
+        is_ipv4 = self._middles[rows] < self._ends[rows]
+        sets = AttributeSets(self._spans, rows, list(numbers), is_ipv4)
+        return np.array(of, np.int64), sets
+
+
+def _where(chosen: Mask, begins: Positions, ends: Positions) -> tuple[Positions, Positions]:
+    return np.where(chosen, begins, 0), np.where(chosen, ends, 0)

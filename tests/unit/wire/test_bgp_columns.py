@@ -1,0 +1,271 @@
+"""UPDATEs decoded together say what they say one by one."""
+
+from __future__ import annotations
+
+import random
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.support.bgp import FOLDER, GOOD, NAMES, PREFIX, attribute, body, path, read_updates
+
+from flowexport_mgmt.wire import bgp
+from flowexport_mgmt.wire.bgp import BgpError, Run, UpdateColumns, UpdateDecoder
+from flowexport_mgmt.wire.bgp.attributes import (
+    COMMUNITIES,
+    EXTENDED_COMMUNITIES,
+    LARGE_COMMUNITIES,
+)
+
+HOP6 = bytes.fromhex("20010db8" + "00" * 11 + "01")
+ENDS = [b"", attribute(0x80, 15, b"\0\2\1")]
+"""End-of-RIB of both families."""
+
+Told = list[tuple[Any, ...]]
+
+
+def random_prefixes(rng: random.Random, bits: int, *, has_ids: bool) -> bytes:
+    octets = b""
+    for _ in range(rng.choice([1, 1, 2, 3, 30])):
+        length = rng.choice([0, 7, 8, 16, 20, 24, bits - 1, bits])
+        number = rng.getrandbits(32).to_bytes(4) if has_ids else b""
+        octets += number + bytes([length]) + rng.randbytes(length + 7 >> 3)
+    return octets
+
+
+def random_attributes(rng: random.Random) -> list[bytes]:
+    """Make those that nothing is wrong with, and some that are rare."""
+    systems = [rng.randrange(1, 1 << 32) for _ in range(rng.choice([0, 1, 3, 60, 70]))]
+    route = path(*systems) if systems else b""
+    if rng.random() < 0.1:
+        route += path(64500, 64501, kind=rng.choice([1, 2, 3]))
+    parts = [attribute(0x40, 1, bytes([rng.randrange(3)])), attribute(0x40, 2, route)]
+    numbers = [(0x80, 4), (0x40, 5), (0x80, 9)]
+    parts += [
+        attribute(flags, kind, rng.randbytes(4)) for flags, kind in numbers if rng.random() < 0.5
+    ]
+    several = [(0xC0, 8, 4), (0x80, 10, 4), (0xC0, 16, 8), (0xC0, 32, 12), (0xC0, 7, 8)]
+    parts += [
+        attribute(flags, kind, rng.randbytes(size * (1 if kind == 7 else rng.choice([1, 2, 40]))))
+        for flags, kind, size in several
+        if rng.random() < 0.3
+    ]
+    if rng.random() < 0.2:
+        parts.append(attribute(0xC0, rng.choice([35, 99, 128]), rng.randbytes(4)))
+    if rng.random() < 0.1:
+        parts.append(attribute(0x40, 6, b""))
+    return parts
+
+
+def random_body(rng: random.Random, pool: list[list[bytes]], add_path: bool) -> bytes:
+    parts = list(rng.choice(pool))
+    kind = rng.randrange(6)
+    ipv4 = random_prefixes(rng, 32, has_ids=add_path)
+    ipv6 = random_prefixes(rng, 128, has_ids=add_path)
+    if kind == 0:
+        return body(withdrawn=ipv4)
+    if kind == 1:
+        return body(attribute(0x80, 15, b"\0\2\1" + ipv6))
+    if kind == 2:
+        hop = rng.choice([HOP6, HOP6 + HOP6])
+        reach = attribute(0x80, 14, b"\0\2\1" + bytes([len(hop)]) + hop + b"\0" + ipv6)
+        parts.insert(rng.randrange(len(parts) + 1), reach)
+        return body(b"".join(parts), withdrawn=rng.choice([b"", ipv4]))
+    if kind == 3 and rng.random() < 0.2:
+        return body(rng.choice(ENDS))
+    parts.insert(rng.randrange(len(parts) + 1), attribute(0x40, 3, rng.randbytes(4)))
+    if kind == 4 and rng.random() < 0.2:  # more than one family
+        parts.append(attribute(0x80, 15, b"\0\2\1" + ipv6))
+    return body(b"".join(parts), ipv4, rng.choice([b"", b"", ipv4]))
+
+
+def damage(rng: random.Random, octets: bytes) -> bytes:
+    changed = bytearray(octets)
+    changed[rng.randrange(len(changed))] = rng.randrange(256)
+    return bytes(changed)
+
+
+def decode_one_by_one(decoder: UpdateDecoder, bodies: list[bytes]) -> Iterator[Any]:
+    for each in bodies:
+        update = decoder.decode(each)
+        yield from _strict(update)
+
+
+def _strict(update: bgp.Update) -> Told:
+    told: Told = []
+    for routes in update.withdrawn:
+        told += [(routes.version, *route, None) for route in _rows(routes)]
+    for routes in update.announced:
+        assert update.attributes is not None
+        said = _said(update.attributes, routes.next_hop)
+        told += [(routes.version, *route, said) for route in _rows(routes)]
+    told += [("fault", str(fault)) for fault in update.faults]
+    if update.end_of_rib is not None:
+        told.append(("end", update.end_of_rib))
+    return sorted(told, key=lambda row: row[0] == 6 or row[0] in {"fault", "end"})
+
+
+def _rows(routes: bgp.Routes) -> Iterator[tuple[int, int, int]]:
+    return zip(routes.addresses, routes.lengths, routes.paths, strict=True)
+
+
+def _said(attributes: bgp.Attributes, next_hop: bytes) -> tuple[Any, ...]:
+    return (
+        (attributes.origin, attributes.med, attributes.local_pref),
+        (attributes.originator, attributes.clusters, int.from_bytes(next_hop)),
+        attributes.as_path,
+        attributes.communities,
+        attributes.extended,
+        attributes.large,
+    )
+
+
+def _columns(update: UpdateColumns) -> Told:
+    """List routes of columns, those of IPv4 first, with what is said of them."""
+    sets = update.sets
+    paths = _split(sets.paths)
+    communities = _split(sets.pieces(COMMUNITIES))
+    extended = _split(sets.pieces(EXTENDED_COMMUNITIES))
+    large = _split(sets.pieces(LARGE_COMMUNITIES))
+    said: list[tuple[Any, ...] | None] = [
+        (
+            (int(sets.origins[row]), int(sets.meds[row]), int(sets.local_prefs[row])),
+            (
+                int(sets.originators[row]),
+                int(sets.clusters[row]),
+                int(sets.next_hops[row, 0]) << 64 | int(sets.next_hops[row, 1]),
+            ),
+            ((True, paths[row]),) if paths[row] else (),
+            communities[row],
+            struct.pack(f"!{len(extended[row])}I", *extended[row]),
+            struct.pack(f"!{len(large[row])}I", *large[row]),
+        )
+        for row in range(len(sets))
+    ]
+    said.append(None)
+    told: Told = []
+    for routes in update.routes:
+        hi, lo, lengths, identifiers = routes.prefixes
+        for row, number in enumerate(routes.sets.tolist()):
+            address = int(hi[row]) if lo is None else int(hi[row]) << 64 | int(lo[row])
+            told.append(
+                (routes.version, address, int(lengths[row]), int(identifiers[row]), said[number])
+            )
+    return told
+
+
+def _split(pieces: bgp.Pieces) -> list[tuple[int, ...]]:
+    ends = pieces.counts.cumsum().tolist()
+    words = pieces.words.tolist()
+    return [tuple(words[end - n : end]) for end, n in zip(ends, pieces.counts, strict=True)]
+
+
+def by_family(told: Told) -> dict[Any, Told]:
+    families: dict[Any, Told] = {}
+    for row in told:
+        families.setdefault(row[0], []).append(row)
+    return families
+
+
+def compare(bodies: list[bytes], add_path: frozenset[bgp.Version]) -> tuple[int, int]:
+    """Compare both ways; give how many UPDATEs were decoded together, and how many ended it."""
+    decoder = UpdateDecoder(add_path=add_path)
+    wanted: Told = []
+    wanted_error = error = None
+    try:
+        wanted.extend(decode_one_by_one(UpdateDecoder(add_path=add_path), bodies))
+    except BgpError as raised:
+        wanted_error = str(raised)
+    data, begins, ends = b"", [], []
+    for each in bodies:
+        begins.append(len(data) + 19)
+        data += bgp.encode(bgp.MessageType.UPDATE, each)
+        ends.append(len(data))
+    told: Told = []
+    together = 0
+    try:
+        for update in bgp.decode_run(decoder, data, Run(begins, ends)):
+            if isinstance(update, UpdateColumns):
+                together += update.count
+                rows = _columns(update)
+                assert update.withdrawals == sum(row[4] is None for row in rows)
+                told += rows
+            else:
+                told += _strict(update)
+    except BgpError as raised:
+        error = str(raised)
+    assert error == wanted_error
+    assert by_family(told) == by_family(wanted)
+    return together, error is not None
+
+
+@pytest.mark.parametrize("add_path", [frozenset(), frozenset({4, 6}), frozenset({6})])
+def test_random_updates_together_and_one_by_one(add_path: frozenset[bgp.Version]) -> None:
+    rng = random.Random(len(add_path))
+    together = total = 0
+    for _ in range(60):
+        pool = [random_attributes(rng) for _ in range(12)]
+        bodies = [random_body(rng, pool, bool(add_path)) for _ in range(80)]
+        if add_path == frozenset({6}):  # identifiers of IPv4 are prefixes then, or break
+            bodies = [each for each in bodies if _is_sound(each, add_path)]
+        together += compare(bodies, add_path)[0]
+        total += len(bodies)
+    assert total / 3 < together < total
+
+
+def _is_sound(each: bytes, add_path: frozenset[bgp.Version]) -> bool:
+    try:
+        UpdateDecoder(add_path=add_path).decode(each)
+    except BgpError:
+        return False
+    return True
+
+
+def test_damaged_updates_together_and_one_by_one() -> None:
+    rng = random.Random(11)
+    together = ended = 0
+    for _ in range(500):
+        pool = [random_attributes(rng) for _ in range(4)]
+        bodies = [random_body(rng, pool, False) for _ in range(30)]
+        for _ in range(rng.randrange(1, 4)):
+            at = rng.randrange(len(bodies))
+            bodies[at] = damage(rng, bodies[at])
+        result = compare(bodies, frozenset())
+        together, ended = together + result[0], ended + result[1]
+    assert together > 2000
+    assert ended > 50
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_captures_together_and_one_by_one(name: str) -> None:
+    updates = read_updates((FOLDER / f"{name}.bin").read_bytes(), is_bmp=name.endswith("bmp"))
+    wide = [update for update in updates if update.four_octets]
+    families: frozenset[bgp.Version] = frozenset((4, 6) if updates[0].add_path else ())
+    bodies = [update.message[19:] for update in wide for _ in range(bgp.FEW)]
+    together, _ = compare(bodies, families)
+    assert together > len(bodies) / 3
+
+
+def test_sets_of_attributes_are_told_apart_by_what_they_say_alone() -> None:
+    long = attribute(0x80, 14, b"\0\2\1\x10" + HOP6 + b"\0" + bytes([8, 0x20, 8, 0x21]))
+    short = attribute(0x90, 14, b"")[:2] + b"\0\x17" + b"\0\2\1\x10" + HOP6 + b"\0" + b"\x08\x20"
+    other = attribute(0x80, 14, b"\0\2\1\x10" + HOP6[::-1] + b"\0" + b"\x08\x20")
+    bodies = [body(GOOD + each) for each in (long, short, other)] * 3 + [body(GOOD, PREFIX)] * 2
+    data = b"".join(bgp.encode(bgp.MessageType.UPDATE, each) for each in bodies)
+    (run,) = bgp.split_runs(data)
+    assert isinstance(run, Run)
+    (update,) = bgp.decode_run(UpdateDecoder(), data, run)
+    assert isinstance(update, UpdateColumns)
+    assert len(update.sets) == 3
+    assert update.routes[1].sets.tolist() == [0, 0, 0, 1] * 3
+
+
+def test_runs_are_of_many_and_of_whole_updates() -> None:
+    update = bgp.encode(bgp.MessageType.UPDATE, body(GOOD, PREFIX))
+    data = update * (bgp.FEW - 1) + bgp.encode_keepalive() + update * bgp.FEW + update[:-1]
+    parts = list(bgp.split_runs(data))
+    assert [isinstance(part, Run) for part in parts] == [False] * bgp.FEW + [True]
+    run = parts[-1]
+    assert isinstance(run, Run)
+    assert {data[begin:end] for begin, end in zip(*run, strict=True)} == {body(GOOD, PREFIX)}
