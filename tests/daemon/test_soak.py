@@ -1,4 +1,4 @@
-"""Half a minute of the soak that ``scripts/soak --minutes`` runs for longer."""
+"""Half a minute and a minute of what ``scripts/soak`` runs for longer."""
 
 from __future__ import annotations
 
@@ -27,3 +27,20 @@ def test_faults_and_kills_lose_nothing_and_leak_nothing() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "| of them missing | 0 |" in done.stdout
     assert "all ledgers agree" in done.stdout
+
+
+def test_a_hundred_subscribers_and_one_that_reads_nothing() -> None:
+    """Over gNMI: memory stays flat, the one is ended, and the others get what is due."""
+    command = [sys.executable, "-m", "tests.support.gnmi_load", "soak", "--seconds", "60"]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "100 subscribers" in done.stdout
+    assert "the lazy one: RESOURCE_EXHAUSTED" in done.stdout

@@ -62,9 +62,7 @@ class SchemaNodes:
     @cached_property
     def top(self) -> Mapping[str, SchemaNode]:
         """The top data nodes by their XML names (``{namespace}name``)."""
-        return {
-            node.tag: node for module in self._modules() for node in self.below(NULL, module)
-        }
+        return {node.tag: node for module in self._modules() for node in self.below(NULL, module)}
 
     def below(self, parent: Pointer, module: Pointer = NULL) -> Iterator[SchemaNode]:
         """Give the data nodes below a schema node, or at the top of a compiled module."""
@@ -87,6 +85,10 @@ class SchemaNode:
         self._nodes = nodes
         flags = pointer.flags
         self.kind = _ALL_KINDS[pointer.nodetype]
+        self.is_list = self.kind in (Kind.LIST, Kind.LEAF_LIST)
+        """Whether there may be several: a list or a leaf-list."""
+        self.is_term = self.kind in (Kind.LEAF, Kind.LEAF_LIST)
+        """Whether it holds a value: a leaf or a leaf-list."""
         self.name = text(pointer.name)
         self.module = text(pointer.module.name)
         self.prefix = text(pointer.module.prefix)
@@ -98,16 +100,6 @@ class SchemaNode:
         self.user_ordered = self.is_list and bool(flags & lib.LYS_ORDBY_USER)
         self.is_key = self.kind is Kind.LEAF and bool(flags & lib.LYS_KEY)
         self.has_when = bool(lib.lysc_node_when(pointer))
-
-    @property
-    def is_list(self) -> bool:
-        """Whether there may be several: a list or a leaf-list."""
-        return self.kind in (Kind.LIST, Kind.LEAF_LIST)
-
-    @property
-    def is_term(self) -> bool:
-        """Whether it holds a value: a leaf or a leaf-list."""
-        return self.kind in (Kind.LEAF, Kind.LEAF_LIST)
 
     @property
     def is_any(self) -> bool:

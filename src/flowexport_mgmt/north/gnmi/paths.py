@@ -12,7 +12,7 @@ import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from flowexport_mgmt.north.gnmi.messages import Path, PathElem
 from flowexport_mgmt.north.gnmi.status import Code, RpcError, invalid, unimplemented
@@ -61,8 +61,7 @@ class Pattern:
         return any(element.name in (_ANY, DEEP) for element in self.elements)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """An instance of a node: its schema node and, of a list entry, its keys."""
 
     schema: SchemaNode

@@ -11,7 +11,7 @@ from flowexport_mgmt.north.gnmi.paths import Instance, select, write_path
 from flowexport_mgmt.north.gnmi.reading import Reading
 from flowexport_mgmt.north.gnmi.shape import entries
 from flowexport_mgmt.north.gnmi.subscribe.terms import Class, Terms, Wanted, class_of, reach
-from flowexport_mgmt.north.gnmi.values import encode_leaf
+from flowexport_mgmt.north.gnmi.values import set_leaf
 from flowexport_mgmt.schema.context import SchemaContext
 
 Key = tuple[Instance, Class]
@@ -142,11 +142,14 @@ def read_rows(schema: SchemaContext, terms: Terms, wanted: Wanted, reading: Read
     together = wanted.mode is Mode.SAMPLE
     for instance, value in select(schema, wanted.pattern, reading.data):
         for outer, leaves in entries(schema, instance, value, terms.shape):
+            kinds: dict[Class, dict[Instance, Any]] = {}
             for leaf in leaves:
                 kind = class_of(leaf.schema)
                 if together and kind is Class.COUNTER:
                     kind = Class.STATE
-                rows.setdefault((outer, kind), {})[leaf.inner] = leaf.value
+                kinds.setdefault(kind, {})[leaf.inner] = leaf.value
+            for kind, found in kinds.items():
+                rows.setdefault((outer, kind), {}).update(found)
     return rows
 
 
@@ -233,8 +236,8 @@ class Writer:
         message = self._message(key, leaves, keep=keep)
         encoding = self._terms.encoding
         for update, (leaf, value) in zip(message.update, leaves.items(), strict=True):
-            update.val.CopyFrom(encode_leaf(leaf[-1].schema, value, encoding))
-            if leaf in duplicates:
+            set_leaf(update.val, leaf[-1].schema, value, encoding)
+            if duplicates and leaf in duplicates:
                 update.duplicates = duplicates[leaf]
         return bytes(message.SerializeToString())
 
