@@ -13,9 +13,19 @@ from flowexport_mgmt.simulator.settings import FleetSettings, GroupSettings
 from flowexport_mgmt.wire.flows.fields import ExportTime
 
 PERIOD_MS: Final = 50
-"""Devices whose turns come within this time are seen to together."""
+"""Devices whose turns come within this time are seen to together, at least,"""
+_LONGEST_PERIOD_MS: Final = 1000
+"""and at most within this, where they are few: a look costs much the same however many they are."""
+_TURNS: Final = 256
+"""Turns that make a look worth its cost."""
+_LOOKS: Final = 5
+"""In so many parts each tick leaves, at least."""
 _SLICE_MS: Final = 5
-"""What they have to say leaves in so many steps within that time."""
+"""What they have to say leaves in steps of this length within that time, at least,"""
+_LONGEST_SLICE_MS: Final = 50
+"""and at most of this, where it is little."""
+_SEND: Final = 16
+"""Datagrams that make a step worth its cost."""
 _RETRY_MS: Final = 10_000
 _LONGEST_MS: Final = 1000
 _WAIT_MS: Final = 1000
@@ -36,6 +46,9 @@ class Fleet:
         self._wanted: FleetSettings | None = None
         self._network: Network | None = None
         self._next_ms = 0
+        self._period_ms = PERIOD_MS
+        self._slice_ms = _SLICE_MS
+        self._send_ms = 0
         self._retry_ms: int | None = None
         self._spent_ms = 0.0  # the time up to which datagrams are allowed by the rate limit
         self._late_turns = 0
@@ -68,6 +81,7 @@ class Fleet:
             if name not in groups:
                 self._late_turns += group.late_turns
         self.groups = groups
+        self._period_ms = choose_period(settings)
         if settings.enabled and not before.enabled:
             for group in groups.values():
                 group.rest(time)
@@ -139,17 +153,32 @@ class Fleet:
     def work(self, time: ExportTime) -> int:
         """Do what is to be done by now; give the milliseconds until there is more."""
         now = time.time_ms
+        if self._wanted is not None:
+            self._hasten(now)
         if self._wanted is not None and (not self._pending() or now >= self._next_ms + _WAIT_MS):
             self._change(self._wanted, time)
             self._next_ms = now
         if self._retry_ms is not None and now >= self._retry_ms:
             self._open(time)
         if now >= self._next_ms and self._wanted is None:
-            self._next_ms = now + PERIOD_MS
+            self._next_ms = now + self._period_ms
             if self._settings.enabled:
                 self._advance(time)
-        self._send(time)
-        return _SLICE_MS if self._pending() else self._rest_ms(now)
+            self._slice_ms = self._choose_slice()
+        if now >= self._send_ms:
+            self._send_ms = now + self._slice_ms
+            self._send(time)
+        return max(1, self._send_ms - now) if self._pending() else self._rest_ms(now)
+
+    def _hasten(self, now: int) -> None:
+        """Let what waits be gone soon, since a change waits for it."""
+        self._next_ms = min(self._next_ms, now + PERIOD_MS)
+        self._slice_ms = _SLICE_MS
+        self._send_ms = min(self._send_ms, now + _SLICE_MS)
+
+    def _choose_slice(self) -> int:
+        each_ms = _SEND * self._period_ms // max(1, self._pending())
+        return min(max(each_ms, _SLICE_MS), _LONGEST_SLICE_MS)
 
     def _pending(self) -> int:
         return sum(outlet.pending for outlet in self.outlets.values())
@@ -176,8 +205,8 @@ class Fleet:
         if not pending:
             return
         each_ms = 1000 / self._settings.rate_limit
-        self._spent_ms = max(self._spent_ms, now - max(2 * _SLICE_MS, each_ms))
-        steps = max(1, (self._next_ms - now) // _SLICE_MS)
+        self._spent_ms = max(self._spent_ms, now - max(2 * self._slice_ms, each_ms))
+        steps = max(1, (self._next_ms - now) // self._slice_ms)
         most = min(-(-pending // steps), int((now - self._spent_ms) / each_ms + _ROUNDING))
         for outlet in self.outlets.values():
             share = -(-most * outlet.pending // pending)  # so that none starves another
@@ -193,3 +222,13 @@ class Fleet:
         )
         self._next_ms = max(self._next_ms, min(due, now + _LONGEST_MS))
         return max(1, self._next_ms - now)
+
+
+def choose_period(settings: FleetSettings) -> int:
+    """Give the milliseconds between two looks at whose turn it is: longer where turns are few."""
+    speaking = [group for group in settings.groups if group.collector is not None]
+    if not speaking:
+        return PERIOD_MS
+    turns = sum(group.count / group.tick_ms for group in speaking)
+    shortest = min(group.tick_ms for group in speaking) // _LOOKS
+    return max(PERIOD_MS, min(_LONGEST_PERIOD_MS, shortest, int(_TURNS / turns)))

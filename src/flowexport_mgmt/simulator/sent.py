@@ -62,16 +62,17 @@ def count(
     totals: Totals,
 ) -> None:
     """Count some datagrams of which all but the failures were sent."""
-    passed = np.ones(part.stop - part.start, np.bool_)
-    passed[[failure.datagram - part.start for failure in failures]] = False
     owners = datagrams.exporters[part]
     sizes = np.diff(datagrams.offsets[part.start : part.stop + 1])
     records = datagrams.records[part]
-    np.add.at(sent.datagrams, owners[passed], 1)
-    np.add.at(sent.octets, owners[passed], sizes[passed])
-    np.add.at(sent.records, owners[passed], records[passed])
-    np.add.at(sent.failures, owners[~passed], 1)
-    totals.datagrams += int(passed.sum())
-    totals.octets += int(sizes[passed].sum())
-    totals.records += int(records[passed].sum())
-    totals.failures.update(failure.reason for failure in failures)
+    if failures:
+        failed = [failure.datagram - part.start for failure in failures]
+        np.add.at(sent.failures, owners[failed], 1)
+        totals.failures.update(failure.reason for failure in failures)
+        owners, sizes, records = (np.delete(each, failed) for each in (owners, sizes, records))
+    np.add.at(sent.datagrams, owners, 1)
+    np.add.at(sent.octets, owners, sizes)
+    np.add.at(sent.records, owners, records)
+    totals.datagrams += len(owners)
+    totals.octets += int(sizes.sum())
+    totals.records += int(records.sum())

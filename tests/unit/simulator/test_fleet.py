@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import socket
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from ipaddress import IPv4Network, ip_address
 from typing import Any
 
+import numpy as np
 import pytest
 
 from flowexport_mgmt.simulator.fleet import Fleet
@@ -281,3 +283,39 @@ def test_failures_are_counted_by_their_error(world: World, peer: Peer) -> None:
     assert bad.last_template_ns is None
     _, found = report_devices(world.fleet, DevicePage(group="b"), 0)
     assert all(d.failures == d.sequence > 0 for d in found)
+
+
+def run_by_itself(world: World, end_ms: int) -> list[tuple[int, int]]:
+    """Work when the fleet itself wants to; give the instants and the datagrams sent at each."""
+    now, sent, steps = 0, 0, []
+    while now < end_ms:
+        wait = world.fleet.work(at(now))
+        total = sum(each.datagrams for each in report(world.fleet).exporters)
+        steps.append((now, total - sent))
+        now, sent = now + wait, total
+    return steps
+
+
+def test_one_thousand_devices_send_evenly(world: World, peer: Peer) -> None:
+    """The steps are long where there is little to send, and yet no second stands out."""
+    edge = ROLES["edge-router"]
+    timeouts = Timeouts(30_000, 15_000)
+    lab = group("a", "127.9.0.1", peer, count=1000, role=edge, timeouts=timeouts, tick_ms=5000)
+    configure(world, lab)
+    steps = run_by_itself(world, 60_000)
+    seconds = np.zeros(60)
+    for now, datagrams in steps:
+        seconds[now // 1000] += datagrams
+    settled = seconds[6:]  # after the first templates
+    assert settled.std() / settled.mean() < 0.3
+    assert max(datagrams for now, datagrams in steps if now >= 6000) < settled.mean() / 5
+    assert len(steps) < 60 * 40
+
+
+def test_short_ticks_leave_in_parts(world: World, peer: Peer) -> None:
+    configure(world, group("a", "127.9.0.1", peer, count=3, tick_ms=1000))
+    steps = run_by_itself(world, 10_000)
+    assert report(world.fleet).late_turns == 0
+    assert max(datagrams for _, datagrams in steps) == 1
+    told = [now for now, datagrams in steps if datagrams]
+    assert max(later - now for now, later in itertools.pairwise(told)) <= 400
