@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from flowexport_mgmt.enrich.prefix_ranges import (
     U8,
     Numbers,
+    PrefixColumns,
     join,
     lay_out,
     sort,
@@ -69,12 +70,24 @@ class Lookup:
         return Matches(found >> 8, np.maximum((found & 0xFF) - 1, 0).astype(np.uint8))
 
 
+class Table(NamedTuple):
+    """Prefixes in order with their values, and what finds them."""
+
+    prefixes: PrefixColumns
+    values: Numbers
+    parents: Numbers
+    trie: Trie
+    entries: Numbers
+
+
 class Prefixes:
     """The prefixes of one address family, each with a value: a number of 0 up to 2^55.
 
     Prefixes that come with `load` are a table. What changes afterwards is laid over it: entries of
     prefixes that it has are changed in a copy, others stand in a small table of their own, and the
-    longer match counts. When there are many of these, all become one table again.
+    longer match counts. When there are many of these, all become one table again: `publish` makes
+    it at once; or another thread does what `begin_merge` gives, `end_merge` takes what it made,
+    and `lay_over` shows readers what changes before and after.
 
     One thread changes and publishes; `current` is replaced as a whole, and may be read by any.
     """
@@ -82,6 +95,7 @@ class Prefixes:
     def __init__(self, version: Version) -> None:
         self.version = version
         self._most_changes = _MOST_CHANGES
+        self._since: list[Change] | None = None
         self.load(_empty(version), np.zeros(0, np.int64), np.zeros(0, np.int64))
 
     def __len__(self) -> int:
@@ -94,20 +108,22 @@ class Prefixes:
         Returns:
             The positions of those that do not count.
         """
-        self._table, given = sort(self.version, addresses, lengths)
-        self._own = values[given].astype(np.int64)
-        ranges = lay_out(self.version, self._table)
-        self._parents = ranges.parents
-        self._trie = Trie(ranges)
-        self._entries = _make_entries(self._own, self._table.lengths)
+        table, given = _build(self.version, addresses, lengths, values)
+        self._adopt(table)
+        is_beaten = np.ones(len(lengths), np.bool_)
+        is_beaten[given] = False
+        return np.flatnonzero(is_beaten)
+
+    def _adopt(self, table: Table) -> None:
+        """Let readers see a table and nothing over it."""
+        self._table, self._own, self._parents = table.prefixes, table.values, table.parents
+        self._trie, self._entries = table.trie, table.entries
         self._withdrawn: set[int] = set()
         self._changed: set[int] = set()
         self._added: dict[tuple[int, int], int] = {}
         self._is_added_changed = False
+        self._since = None
         self.current = Lookup(self.version, self._trie, self._entries, None, np.zeros(0, np.int64))
-        is_beaten = np.ones(len(lengths), np.bool_)
-        is_beaten[given] = False
-        return np.flatnonzero(is_beaten)
 
     def get(self, address: int, length: int) -> int:
         """Give the value of exactly this prefix; NO_VALUE when it is not there."""
@@ -122,6 +138,8 @@ class Prefixes:
             places = self._find_places(changes)
         else:
             places = [self._find_place(address, length) for address, length, _ in changes]
+        if self._since is not None:
+            self._since += changes
         for (address, length, value), place in zip(changes, places, strict=True):
             if place is not None:
                 self._set(place, value)
@@ -131,18 +149,45 @@ class Prefixes:
                 self._added[address, length] = value
                 self._is_added_changed = True
 
+    @property
+    def is_full(self) -> bool:
+        """Whether so much is laid over the table that all should become one."""
+        return len(self._added) + len(self._withdrawn) > self._most_changes
+
     def publish(self) -> None:
-        """Let readers see what changed."""
-        if len(self._added) + len(self._withdrawn) > self._most_changes:
-            self._merge()
-            return
+        """Let readers see what changed, in one table if that is much."""
+        if self.is_full:
+            self.end_merge(self.begin_merge()())
+        self.lay_over()
+
+    def lay_over(self) -> None:
+        """Let readers see what changed, however much that is."""
         if self._changed:
             self._renew_entries()
         added, added_entries = self.current.added, self.current.added_entries
         if self._is_added_changed:
-            added, added_entries = self._lay_over()
+            added, added_entries = self._make_overlay()
         self.current = Lookup(self.version, self._trie, self._entries, added, added_entries)
         self._is_added_changed = False
+
+    def begin_merge(self) -> Callable[[], Table]:
+        """Give work that makes one table of all: any thread may do it, while changes go on."""
+        kept = self._own != NO_VALUE
+        addresses, lengths, values = self._list_added()
+        columns = (
+            _concatenate(join(self._table.keys.take(kept)), addresses),
+            np.concatenate((self._table.lengths[kept], lengths)),
+            np.concatenate((self._own[kept], values)),
+        )
+        self._since = []
+        return lambda: _build(self.version, *columns)[0]
+
+    def end_merge(self, table: Table) -> None:
+        """Take the table that was made, and what changed in the meantime."""
+        changes = self._since or []
+        self._adopt(table)
+        if changes:
+            self.update(changes)
 
     def _find_places(self, changes: Sequence[Change]) -> list[int | None]:
         """Find many prefixes in the table: the longest at each address, or one around that."""
@@ -189,7 +234,7 @@ class Prefixes:
         self._entries = entries
         self._changed.clear()
 
-    def _lay_over(self) -> tuple[Trie | None, Numbers]:
+    def _make_overlay(self) -> tuple[Trie | None, Numbers]:
         if not self._added:
             return None, np.zeros(0, np.int64)
         addresses, lengths, values = self._list_added()
@@ -197,21 +242,22 @@ class Prefixes:
         trie = Trie(lay_out(self.version, prefixes))
         return trie, _make_entries(values[given], prefixes.lengths)
 
-    def _merge(self) -> None:
-        """Make one table of all."""
-        kept = self._own != NO_VALUE
-        addresses, lengths, values = self._list_added()
-        self.load(
-            _concatenate(join(self._table.keys.take(kept)), addresses),
-            np.concatenate((self._table.lengths[kept], lengths)),
-            np.concatenate((self._own[kept], values)),
-        )
-
     def _list_added(self) -> tuple[Addresses, Numbers, Numbers]:
         count = len(self._added)
         lengths = np.fromiter((length for _, length in self._added), np.int64, count)
         values = np.fromiter(self._added.values(), np.int64, count)
         return to_column(self.version, [address for address, _ in self._added]), lengths, values
+
+
+def _build(
+    version: Version, addresses: Addresses, lengths: Numbers, values: Numbers
+) -> tuple[Table, Numbers]:
+    """Make a table; give also the positions of the prefixes that count."""
+    prefixes, given = sort(version, addresses, lengths)
+    own = values[given].astype(np.int64)
+    ranges = lay_out(version, prefixes)
+    entries = _make_entries(own, prefixes.lengths)
+    return Table(prefixes, own, ranges.parents, Trie(ranges), entries), given
 
 
 def to_column(version: Version, addresses: list[int]) -> Addresses:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowexport_mgmt.enrich.prefix_trie import Trie
-from flowexport_mgmt.enrich.prefixes import Lookup
+from flowexport_mgmt.enrich.prefixes import Lookup, Table
 from flowexport_mgmt.enrich.rib_memory import LAYOUT_SIZE, Memory, Word
 
 _ALIGNMENT: Final = 64
@@ -55,6 +55,19 @@ class Tables6Writer:
         self._written: Lookup | None = None
         self._table: _Tree | None = None
         self._overlay: _Tree | None = None
+        self._placed: tuple[Trie, _Tree] | None = None
+
+    def place(self, table: Table) -> Table:
+        """Write a table that nobody reads yet, so that `write` has to tell of it only.
+
+        Another thread may do it; only one table at a time.
+
+        Raises:
+            MemoryError: it is larger than the place for it.
+        """
+        tree = self._put(self._memory.table6, self._table, table.trie, table.entries)
+        self._placed = table.trie, tree
+        return table
 
     def write(self, lookup: Lookup) -> None:
         """Let readers see ``lookup``.
@@ -63,7 +76,10 @@ class Tables6Writer:
             MemoryError: it is larger than the place for it.
         """
         before = self._written
-        if before is None or self._table is None or lookup.table is not before.table:
+        if self._placed is not None and self._placed[0] is lookup.table:
+            self._table, self._placed = self._placed[1], None
+            _view(self._memory.table6[self._table.place], self._table.entries)[:] = lookup.entries
+        elif before is None or self._table is None or lookup.table is not before.table:
             self._table = self._put(self._memory.table6, self._table, lookup.table, lookup.entries)
         elif lookup.entries is not before.entries:
             _view(self._memory.table6[self._table.place], self._table.entries)[:] = lookup.entries

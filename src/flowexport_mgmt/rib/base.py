@@ -9,19 +9,21 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flowexport_mgmt.enrich.prefixes import NO_VALUE, Change, Prefixes, Version
+from flowexport_mgmt.enrich.prefixes import Version
 from flowexport_mgmt.enrich.rib_memory import MAGIC, Memory, Word
-from flowexport_mgmt.enrich.rib_tables6 import Tables6Writer
 from flowexport_mgmt.rib.columns import PrefixKeys, make_keys
 from flowexport_mgmt.rib.direct import DirectTable
 from flowexport_mgmt.rib.facts import Facts
+from flowexport_mgmt.rib.inline import Inline
 from flowexport_mgmt.rib.paths import Best, Changes, PathTable
 from flowexport_mgmt.rib.preference import Preference
+from flowexport_mgmt.rib.searched import SearchedTable
 from flowexport_mgmt.rib.sources import Identity, Kind, Source, Table
 from flowexport_mgmt.wire.bgp import RouteColumns, Routes, Update, UpdateColumns
 
@@ -32,12 +34,9 @@ SLICE: Final = 1000
 COLUMN_SLICE: Final = 4000
 """Changes of routes that come as columns, and are made at a time."""
 
-_ROWS: Final = 20_000
+_ROWS: Final = 4_000
 """Paths that are looked through at a time."""
 _MOST_SOURCES: Final = 4096
-_REST6_S: Final = 0.05
-_BUSY_REST6_S: Final = 1.0
-"""How long changes of IPv6 are gathered, while nothing else is to be done and while there is."""
 _SWEEP_S: Final = 1.0
 
 _Work = Iterator[None]
@@ -47,8 +46,15 @@ class Rib:
     """Keeps what sources tell, and writes which of it is best."""
 
     def __init__(
-        self, memory: Memory, *, seed: int, stale_time: float, end_of_rib_timeout: float
+        self,
+        memory: Memory,
+        *,
+        seed: int,
+        stale_time: float,
+        end_of_rib_timeout: float,
+        executor: Executor | None = None,
     ) -> None:
+        """Begin without sources; ``executor`` does what takes long, else it is done here."""
         self.stale_time = stale_time
         self.end_of_rib_timeout = end_of_rib_timeout
         self.sources: dict[Identity, Source] = {}
@@ -62,9 +68,7 @@ class Rib:
         self.routes: dict[Version, int] = {4: 0, 6: 0}
         """Prefixes that readers find a route for."""
         self.direct = DirectTable(memory, self.tables[4].find_best)
-        self._prefixes6 = Prefixes(6)
-        self._writer6 = Tables6Writer(memory)
-        self._publish6_at = math.inf
+        self._searched = SearchedTable(memory, executor or Inline())
         self._sweep_at = -math.inf
         self._numbers: list[int] = []
         self._work: deque[_Work] = deque()
@@ -194,12 +198,9 @@ class Rib:
                 next(self._work[0])
             except StopIteration:
                 self._work.popleft()
-                if not self._work and self._publish6_at != math.inf:
-                    self._publish6_at = min(self._publish6_at, now + _REST6_S)
-        if now >= self._publish6_at:
-            self._publish6_at = math.inf
-            self._prefixes6.publish()
-            self._writer6.write(self._prefixes6.current)
+                if not self._work:
+                    self._searched.hurry(now)
+        if self._searched.work(now):
             self.routes[6] = self.tables[6].published
             self._memory.header[Word.ROUTES6] = self.routes[6]
         return bool(self._work)
@@ -244,21 +245,7 @@ class Rib:
             self.routes[4] = self.tables[4].published
             self._memory.header[Word.ROUTES4] = self.routes[4]
         elif len(best.facts):
-            assert best.keys.lo is not None  # noqa: S101 - it is IPv6
-            self._prefixes6.update(
-                [
-                    Change(hi << 64 | lo, length, facts or NO_VALUE)
-                    for hi, lo, length, facts in zip(
-                        best.keys.hi.tolist(),
-                        best.keys.lo.tolist(),
-                        best.keys.lengths.tolist(),
-                        best.facts.tolist(),
-                        strict=True,
-                    )
-                ]
-            )
-            rest = _BUSY_REST6_S if self._work else _REST6_S
-            self._publish6_at = min(self._publish6_at, self._now + rest)
+            self._searched.update(best, self._now, is_busy=bool(self._work))
 
     def _drop(self, source: Source, version: Version) -> None:
         table = source.tables[version]

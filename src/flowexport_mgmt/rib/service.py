@@ -8,6 +8,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address
 from typing import Final
 
@@ -44,11 +45,13 @@ class RibService:
         self._since_ns = time.time_ns()
         self._runs = _NOTHING
         self._prepared: tuple[int, fe.Enrichment] | None = None
+        self._executor = ThreadPoolExecutor(1, "tables")
         self._rib = Rib(
             memory,
             seed=secrets.randbits(63),
             stale_time=_NOTHING.stale_time,
             end_of_rib_timeout=_NOTHING.end_of_rib_timeout,
+            executor=self._executor,
         )
         self._peers = Peers(self._rib, self._note)
         self._routers = Routers(self._rib, self._note)
@@ -124,6 +127,7 @@ class RibService:
         await self._bmp.stop()
         await self._peers.stop()
         await self._routers.stop(keep=True)
+        self._executor.shutdown(wait=False, cancel_futures=True)
 
     def refresh(self, neighbor: str | None) -> str | None:
         """Ask neighbors for all their routes; say why that is not possible, if so."""

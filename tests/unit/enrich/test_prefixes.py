@@ -156,3 +156,22 @@ def test_changes_become_a_part_of_the_table() -> None:
     assert prefixes.current.added is None
     found = prefixes.current.find(to_column(4, [5 << 8, 0xFF000000]))
     assert (found.values.tolist(), found.lengths.tolist()) == ([6, 0], [24, 0])
+
+
+def test_changes_while_a_table_is_made() -> None:
+    prefixes = Prefixes(4)
+    prefixes._most_changes = 2
+    load(prefixes, {(10 << 24, 8): 1, (11 << 24, 8): 2})
+    prefixes.update([Change(number << 16, 16, number) for number in range(3)])
+    assert prefixes.is_full
+    build = prefixes.begin_merge()
+    changes = [Change(1 << 16, 16, 9), Change(2 << 16, 16, NO_VALUE), Change(10 << 24, 8, 5)]
+    prefixes.update([*changes, Change(12 << 24, 8, 6)])
+    prefixes.lay_over()
+    known = {(0, 16): 0, (1 << 16, 16): 9, (10 << 24, 8): 5, (11 << 24, 8): 2, (12 << 24, 8): 6}
+    asked = [number << 16 for number in range(3)] + [number << 24 for number in range(9, 14)]
+    check(prefixes, known, asked)
+    prefixes.end_merge(build())
+    prefixes.lay_over()
+    check(prefixes, known, asked)
+    assert not prefixes.is_full
