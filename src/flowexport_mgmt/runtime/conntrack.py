@@ -10,11 +10,11 @@ from typing import Final
 
 import msgspec
 
-from flowexport_mgmt.link.messages import RecentFlow, Refusal
+from flowexport_mgmt.link.messages import RecentFlow
 from flowexport_mgmt.model import flow_export as fe
 from flowexport_mgmt.model.base import OperStatus
 from flowexport_mgmt.pipeline.recent import RecentFlows
-from flowexport_mgmt.runtime.parts import Surroundings, tell_source
+from flowexport_mgmt.runtime.parts import Surroundings, WillingPart, tell_source
 from flowexport_mgmt.runtime.paths import CONNTRACK, is_asked
 from flowexport_mgmt.runtime.times import date_and_time, date_and_time_or_none
 from flowexport_mgmt.sources.conntrack import (
@@ -28,41 +28,32 @@ _STOP_S: Final = 0.5
 _MEMORY: Final = "conntrack-switches.json"
 
 
-class Conntrack:
+class Conntrack(WillingPart[fe.Conntrack | None]):
     """Starts, changes and stops the source; whatever else a commit changes, it feels nothing."""
 
     def __init__(self, surroundings: Surroundings) -> None:
+        super().__init__()
         self._surroundings = surroundings
         self._source: ConntrackSource | None = None
         self._recent: RecentFlows | None = None
         self._running: fe.Conntrack | None = None
-        self._prepared: fe.Conntrack | None = None
-        self._is_prepared = False
 
-    def prepare(self, new: fe.FlowExport | None, *, strict: bool) -> Sequence[Refusal]:
-        """Take note of the settings; what the kernel lacks is no fault of theirs."""
-        del strict
-        self._prepared = None if new is None else new.conntrack
-        self._is_prepared = True
-        return ()
+    def _read(self, new: fe.FlowExport | None) -> fe.Conntrack | None:
+        return None if new is None else new.conntrack
 
-    def apply(self) -> None:
-        """Follow by the new settings."""
-        if not self._is_prepared:
-            return
-        is_first, self._is_prepared = self._running is None, False
-        before, self._running = self._running, self._prepared
-        if self._running is None or not self._running.enabled:
+    def _follow(self, wish: fe.Conntrack | None) -> None:
+        before, self._running = self._running, wish
+        if wish is None or not wish.enabled:
             self._end()
-            if is_first:
+            if before is None:
                 release_switches(self._memory)
-        elif self._source is None:
-            self._begin(_read(self._running))
-        elif self._running != before:
-            self._source.configure(_read(self._running))
-
-        if self._recent is not None and self._running is not None:
-            self._recent.resize(self._running.recent_flow_ring)
+            return
+        if self._source is None:
+            self._begin(wish)
+        elif wish != before:
+            self._source.configure(_make_settings(wish))
+        if self._recent is not None:
+            self._recent.resize(wish.recent_flow_ring)
 
     def recent_flows(self, destination_prefix: str | None) -> tuple[RecentFlow, ...]:
         """Give the latest records, the latest first; none while nothing is followed.
@@ -77,12 +68,9 @@ class Conntrack:
         )
         return () if self._recent is None else self._recent.find(network)
 
-    def abort(self) -> None:
-        """Forget the settings."""
-        self._is_prepared = False
-
     def stop(self) -> None:
         """Stop the source."""
+        self.abort()
         self._end()
 
     def state(self, paths: Sequence[str]) -> fe.FlowExportState:
@@ -101,13 +89,12 @@ class Conntrack:
         folder = self._surroundings.state_folder
         return None if folder is None else folder / _MEMORY
 
-    def _begin(self, settings: Settings) -> None:
+    def _begin(self, wish: fe.Conntrack) -> None:
         surroundings = self._surroundings
-        if self._recent is None and self._running is not None:
-            self._recent = RecentFlows(self._running.recent_flow_ring)
-            surroundings.pipeline.exchange.tap(self._recent.take)
+        self._recent = RecentFlows(wish.recent_flow_ring)
+        surroundings.pipeline.exchange.tap(self._recent.take)
         self._source = ConntrackSource(
-            settings,
+            _make_settings(wish),
             surroundings.pipeline.exchange.publish,
             functools.partial(tell_source, surroundings.tell, "conntrack"),
             self._memory,
@@ -146,5 +133,5 @@ def describe_conntrack(report: ConntrackReport) -> fe.ConntrackState:
     )
 
 
-def _read(config: fe.Conntrack) -> Settings:
+def _make_settings(config: fe.Conntrack) -> Settings:
     return Settings(config.active_timeout, config.zone, config.manage_kernel)

@@ -17,21 +17,22 @@ from flowexport_mgmt.enrich.prefixes import Version, to_column
 from flowexport_mgmt.enrich.rib import RibTables, Routes
 from flowexport_mgmt.enrich.rib_records import add_to_flows, add_to_samples
 from flowexport_mgmt.enrich.rib_text import render_path
-from flowexport_mgmt.link.messages import FoundRoute, RecentFlow, Refusal
+from flowexport_mgmt.link.messages import FoundRoute, RecentFlow
 from flowexport_mgmt.model import flow_export as fe
 from flowexport_mgmt.model.base import OperStatus
 from flowexport_mgmt.records import FlowBatch, SampleBatch
-from flowexport_mgmt.runtime.parts import Surroundings, tell_source
+from flowexport_mgmt.runtime.parts import Surroundings, WillingPart, tell_source
 from flowexport_mgmt.runtime.paths import ENRICHMENT, is_asked
 from flowexport_mgmt.runtime.times import date_and_time, date_and_time_or_none
 
 _LOG = logging.getLogger(__name__)
 
 _STOP_S: Final = 0.9
+_NOTHING: Final = fe.Enrichment(fib=False)
 _VERSIONS: Final[tuple[Version, Version]] = (4, 6)
 
 
-class Enrichment:
+class Enrichment(WillingPart[fe.Enrichment]):
     """Follows the kernel's routes while `fib` says so, and looks up those of BGP while `bgp` does.
 
     Tables of a rib process that was started again count when they are ready, or when those of the
@@ -41,40 +42,31 @@ class Enrichment:
     def __init__(
         self, surroundings: Surroundings, clock: Callable[[], float] = time.monotonic
     ) -> None:
+        super().__init__()
         self._exchange = surroundings.pipeline.exchange
         self._changed = functools.partial(tell_source, surroundings.tell, "fib")
         self._clock = clock
         self._fib: Fib | None = None
-        self._wanted: fe.Enrichment | None = None
-        self._runs = fe.Enrichment(fib=False)
+        self._runs = _NOTHING
         self._tables: RibTables | None = None
         self._former: tuple[RibTables, float] | None = None
 
-    def prepare(self, new: fe.FlowExport | None, *, strict: bool) -> Sequence[Refusal]:
-        """Take note of what is wanted; nothing of it can be refused."""
-        del strict
-        self._wanted = fe.Enrichment(fib=False) if new is None else new.enrichment
-        return ()
+    def _read(self, new: fe.FlowExport | None) -> fe.Enrichment:
+        return _NOTHING if new is None else new.enrichment
 
-    def apply(self) -> None:
+    def _follow(self, wish: fe.Enrichment) -> None:
         """Begin or end to follow the routes."""
-        wanted, self._wanted = self._wanted, None
-        if wanted is None:
-            return
-        self._runs = wanted
-        if wanted.fib and self._fib is None:
+        self._runs = wish
+        if wish.fib and self._fib is None:
             self._fib = Fib(self._changed)
             self._fib.start()
-        elif not wanted.fib:
+        elif not wish.fib:
             self._stop_fib()
         self._enrich()
 
-    def abort(self) -> None:
-        """Forget what was wanted."""
-        self._wanted = None
-
     def stop(self) -> None:
         """Let records be as they come."""
+        self.abort()
         self._exchange.enrich_with(None, None)
         self._stop_fib()
 

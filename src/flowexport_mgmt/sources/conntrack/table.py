@@ -43,8 +43,8 @@ class FlowTable:
 
     Between `begin` and `finish` a dump comes in pieces, and ends of flows in between. Baselines
     move with every piece, so that a dump that breaks off counts as far as it came. A flow whose end
-    was told stays until the dump is over: rows that the kernel wrote before are not taken for a
-    new flow.
+    was told stays until the dump is over, or `compact`: the kernel tells of ends before it takes
+    flows out of its table, and rows that it wrote before are not taken for a new flow.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class FlowTable:
 
     def begin(self) -> None:
         """Begin a dump."""
-        self.compact()
+        self._sort_in()
         self._main.flags[:] &= ~SEEN
         self._dumping = True
 
@@ -104,10 +104,9 @@ class FlowTable:
         for part in (self._main, self._recent):
             self._gone += batch.end(part)
         batch.begin(since, ~known)
-        if self._dumping:
-            fresh = batch.unknown(since, GONE)
-            self._gone += len(fresh)
-            self._add(fresh)
+        fresh = batch.unknown(since, GONE)
+        self._gone += len(fresh)
+        self._add(fresh)
         return batch.growth()
 
     def finish(self, *, whole: bool) -> int:
