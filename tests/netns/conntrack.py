@@ -6,14 +6,13 @@ import socket
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pyroute2 import NFCTSocket
 from tests.support.conditions import wait_until
 from tests.support.conntrack import Road
-from tests.support.receiver import Receiver
+from tests.support.receiver import Receiver, receiver
 from tests.support.runtimes import Plane, plane
 from tests.support.sessions import config
 
@@ -31,36 +30,12 @@ _NAMES = {
 _ICMP = (1, 58)
 
 
-@dataclass
-class Exporter:
-    """The data plane inside the router, a collector beside it, and what that has received."""
+class Heard:
+    """A collector, and what it has received."""
 
-    plane: Plane
-    peer: Receiver
-    protocol: str
-    records: list[dict[str, Any]] = field(default_factory=list)
-
-    def commit(self, **settings: Any) -> None:
-        """Follow connections, by default with no dump after the first."""
-        chosen = {"enabled": True, "active_timeout": 3600, **settings}
-        collector = config(self.protocol, port=self.peer.port, polling_interval=3600)
-        self.plane.commit(collector, conntrack=Conntrack(**chosen))
-
-    def start(self, **settings: Any) -> None:
-        """Commit, and wait until the first dump is over."""
-        self.commit(**settings)
-        wait_until(lambda: self.state.last_dump is not None)
-
-    @property
-    def state(self) -> ConntrackState:
-        found = self.plane.runtime.state(["/flow-export/conntrack"]).flow_export
-        assert found is not None
-        assert found.conntrack is not None
-        return found.conntrack
-
-    def await_status(self, status: str) -> ConntrackState:
-        wait_until(lambda: self.state.oper_status == status, 15.0, f"{self.state}")
-        return self.state
+    def __init__(self, peer: Receiver) -> None:
+        self.peer = peer
+        self.records: list[dict[str, Any]] = []
 
     def totals(self) -> Totals:
         """Add up what has been received until now."""
@@ -90,6 +65,37 @@ class Exporter:
             raise
 
 
+class Exporter(Heard):
+    """The data plane inside the router, and a collector beside it."""
+
+    def __init__(self, plane: Plane, peer: Receiver, protocol: str) -> None:
+        super().__init__(peer)
+        self.plane = plane
+        self.protocol = protocol
+
+    def commit(self, **settings: Any) -> None:
+        """Follow connections, by default with no dump after the first."""
+        chosen = {"enabled": True, "active_timeout": 3600, **settings}
+        collector = config(self.protocol, port=self.peer.port, polling_interval=3600)
+        self.plane.commit(collector, conntrack=Conntrack(**chosen))
+
+    def start(self, **settings: Any) -> None:
+        """Commit, and wait until the first dump is over."""
+        self.commit(**settings)
+        wait_until(lambda: self.state.last_dump is not None)
+
+    @property
+    def state(self) -> ConntrackState:
+        found = self.plane.runtime.state(["/flow-export/conntrack"]).flow_export
+        assert found is not None
+        assert found.conntrack is not None
+        return found.conntrack
+
+    def await_status(self, status: str) -> ConntrackState:
+        wait_until(lambda: self.state.oper_status == status, 15.0, f"{self.state}")
+        return self.state
+
+
 def _key_of(record: dict[str, Any]) -> Key:
     version = 4 if _NAMES[4][0] in record else 6
     source, destination, icmp = _NAMES[version]
@@ -110,11 +116,8 @@ def exporter(
     way: Road, protocol: str = "ipfix", state_folder: Path | None = None
 ) -> Iterator[Exporter]:
     """Run a data plane inside the router."""
-    with way.router.inside():
-        peer = Receiver()
-        with plane(state_folder=state_folder) as made:
-            yield Exporter(made, peer, protocol)
-        peer.close()
+    with way.router.inside(), receiver() as peer, plane(state_folder=state_folder) as made:
+        yield Exporter(made, peer, protocol)
 
 
 def kernel_totals(way: Road) -> Totals:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from tests.netns.conntrack import Exporter, Totals, exporter, kernel_totals
+from tests.netns.conntrack import Exporter, Heard, Totals, exporter, kernel_totals
 from tests.support.conditions import wait_until
-from tests.support.conntrack import Road, flush, road, set_switches, track
+from tests.support.conntrack import Road, flush, read_switch, road, set_switches, track
+from tests.support.daemon import Daemon, flow_export
 from tests.support.packets import SCTP_HANDSHAKE, ping, send_sctp
+from tests.support.receiver import Receiver, receiver
 
 pytestmark = pytest.mark.root
 
 NEAR, FAR, NEAR6, FAR6 = "10.7.0.1", "10.8.0.2", "fd07::1", "fd08::2"
 TCP, UDP, ICMP, ICMPV6, SCTP, UDPLITE = 6, 17, 1, 58, 132, 136
 PAYLOAD = 500
+FOLLOWED = (
+    "<conntrack><enabled>true</enabled><active-timeout>1</active-timeout>"
+    "<manage-kernel>true</manage-kernel></conntrack>"
+)
 MASQUERADE = (
     "chain translated {",
     "type nat hook postrouting priority srcnat; oifname port1 ip saddr 10.7.0.9 masquerade; }",
@@ -237,6 +246,46 @@ def test_a_restart_counts_nothing_twice(way: Road) -> None:
         settled(way)
         end_all(way)
         second.await_totals({key: (2 * (28 + PAYLOAD), 2)})
+
+
+def test_what_happens_to_management_counts_nothing_twice(way: Road, tmp_path: Path) -> None:
+    """Kill it, let packets pass meanwhile, and add a collector once it is back."""
+    key = (UDP, NEAR, FAR, 5009, 9, 0)
+
+    def told(packets: int) -> Totals:
+        return {key: (packets * (28 + PAYLOAD), packets)}
+
+    with way.router.inside():
+        set_switches(acct=0, timestamp=0, events=2)
+        with receiver() as one, receiver() as other, Daemon(tmp_path / "state") as daemon:
+            first, later = Heard(one), Heard(other)
+            daemon.wait_started()
+            daemon.commit(flow_export(collector("first", one), FOLLOWED))
+            daemon.find("source conntrack is up")
+            send(way, FAR, 9, count=4)
+            first.await_totals(told(4), 20.0)
+            os.kill(daemon.child("manager"), signal.SIGKILL)
+            send(way, FAR, 9, count=3)
+            first.await_totals(told(7), 20.0)
+            daemon.commit(flow_export(collector("later", other)))
+            send(way, FAR, 9, count=2)
+            later.await_totals(told(2), 20.0)
+            first.await_totals(told(9))
+            send(way, FAR, 9, count=1)
+            flush()
+            first.await_totals(told(10), 20.0)
+            later.await_totals(told(3))
+            assert daemon.exporter()["restarts"] == "0"
+            daemon.signal(signal.SIGTERM)
+            assert daemon.wait() == 0
+        assert [read_switch(name) for name in ("acct", "timestamp", "events")] == [0, 0, 2]
+
+
+def collector(name: str, peer: Receiver) -> str:
+    """Write the configuration of a collector that gets no counters for a while."""
+    leaves = {"name": name, "address": peer.address, "port": peer.port, "protocol": "ipfix"}
+    inner = "".join(f"<{leaf}>{value}</{leaf}>" for leaf, value in leaves.items())
+    return f"<collector>{inner}<polling-interval>3600</polling-interval></collector>"
 
 
 def test_flows_have_the_interfaces_that_they_pass(way: Road, router: Exporter) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -112,6 +113,10 @@ def test_all_that_fits_the_buffer_is_exported_once(way: Road) -> None:
             flush()
         wait_until(lambda: router.state.destroy_events == count, 30.0)
         assert router.state.events_lost == 0
+        wait_until(lambda: router.plane.statistics("c").queue_depth == 0, 30.0)
+        sent = router.plane.statistics("c")
+        assert (sent.dropped_records, sent.errors) == (0, 0)
+        assert (sent.records_sent or 0) >= count
     packets = packets_of(tally)
     assert len(packets) == MANY
     assert set(packets.values()) == {1}
@@ -236,12 +241,14 @@ def test_without_accounting_it_is_degraded_until_there_is(way: Road) -> None:
         wait_until(lambda: router.state.flows_exported == 10)
 
 
-def test_without_events_dumps_go_on(way: Road) -> None:
+def test_without_events_dumps_go_on(way: Road, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     with way.router.inside():
         set_switches(events=0)
     with exporter(way) as router:
         router.commit(active_timeout=1)
         assert router.await_status("degraded").mode is ConntrackMode.DUMP_ONLY
+        assert "conntrack: mode dump-only" in caplog.messages
         track_each(way, 10)
         wait_until(lambda: router.state.flows_exported == 10)
         with way.router.inside():

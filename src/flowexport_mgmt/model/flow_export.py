@@ -674,7 +674,7 @@ class ConntrackState(Node, frozen=True, kw_only=True):
     """
 
     resyncs: int | None = None
-    """Dumps made at once because events were lost. Units: dumps."""
+    """Dumps that followed at once when events were lost. Units: dumps."""
 
     accounting: bool | None = None
     """Whether nf_conntrack_acct is set: connections are counted."""

@@ -183,11 +183,15 @@ def test_dumps_come_at_their_interval_and_when_events_were_lost() -> None:
     assert schedule.is_dump_due(110.0)
     schedule.resync()
     assert not schedule.is_dump_due(101.9)  # dumps take half of the time at most
-    assert schedule.is_resync_due(102.0)
+    assert schedule.owes_resync()
+    assert schedule.is_dump_due(102.0)
+    assert not schedule.is_scheduled(102.0)
     schedule.dumped(102.0, 102.1, 10.0, scheduled=False)
     assert not schedule.is_dump_due(109.0)
     assert schedule.is_dump_due(110.0)
-    schedule.dumped(110.0, 125.0, 10.0, scheduled=True)
+    schedule.resync()
+    schedule.dumped(110.0, 125.0, 10.0, scheduled=True)  # it serves as the other, too
+    assert not schedule.owes_resync()
     assert schedule.is_dump_due(125.0)
     schedule.dumped(125.0, 125.0, 1000.0, scheduled=True)
     schedule.shorten(126.0, 5.0)

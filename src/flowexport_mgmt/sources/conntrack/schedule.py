@@ -27,13 +27,17 @@ class Schedule:
         self._tick = now + TICK_S
         return True
 
-    def is_dump_due(self, now: float) -> bool:
-        """Tell whether it is time for a dump, of either kind."""
-        return now >= self._dump or self.is_resync_due(now)
+    def owes_resync(self) -> bool:
+        """Whether events were lost and no dump has followed."""
+        return self._resync
 
-    def is_resync_due(self, now: float) -> bool:
-        """Tell whether events were lost and no dump has followed."""
-        return self._resync and now >= self._rested
+    def is_dump_due(self, now: float) -> bool:
+        """Tell whether it is time for a dump, by the interval or because events were lost."""
+        return self.is_scheduled(now) or (self._resync and now >= self._rested)
+
+    def is_scheduled(self, now: float) -> bool:
+        """Tell whether the interval is over."""
+        return now >= self._dump
 
     def resync(self) -> None:
         """Have a dump follow at once."""

@@ -129,7 +129,7 @@ class ConntrackSource:
         self._schedule.shorten(now, settings.active_timeout)
         self._heed_losses()
         if self._schedule.is_dump_due(now):
-            self._dump(now, resync=self._schedule.is_resync_due(now))
+            self._dump(now)
         reason = self._trouble or explain_switches(self.report.switches)
         self._note(status=OperStatus.UP if reason is None else OperStatus.DEGRADED, reason=reason)
 
@@ -141,13 +141,14 @@ class ConntrackSource:
             self._note(events_lost=self._tracker.losses)
             self._schedule.resync()
 
-    def _dump(self, begun: float, *, resync: bool) -> None:
+    def _dump(self, begun: float) -> None:
         """Dump; only scheduled dumps make flows that are missing old."""
         interval = self._settings.active_timeout
-        self._schedule.dumped(begun, begun, interval, scheduled=not resync)  # should it fail
-        self._tracker.dump(aging=not resync, go_on=lambda: not self._stopping)
+        scheduled, resync = self._schedule.is_scheduled(begun), self._schedule.owes_resync()
+        self._schedule.dumped(begun, begun, interval, scheduled=scheduled)  # should it fail
+        self._tracker.dump(aging=scheduled, go_on=lambda: not self._stopping)
         ended = time.monotonic()
-        self._schedule.dumped(begun, ended, interval, scheduled=not resync)
+        self._schedule.dumped(begun, ended, interval, scheduled=scheduled)
         self._note(
             dump_ns=int((ended - begun) * 1e9),
             dump_entries=self._tracker.entries,
@@ -202,8 +203,10 @@ class ConntrackSource:
             flows_exported=0 if tracker.accounting is None else tracker.accounting.exported,
             **changes,
         )
-        if self.report.mode is not before.mode and self.report.switches.events is not None:
-            _logger.info("conntrack: mode %s", self.report.mode)
+        if self.report.switches.events is not None:
+            was_known = before.switches.events is not None
+            if self.report.mode is not before.mode or not was_known:
+                _logger.info("conntrack: mode %s", self.report.mode)
         if self.report.status is not before.status:
             self._tell(self.report)
 
