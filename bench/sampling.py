@@ -25,8 +25,8 @@ TARGET_BATCHES: Final = 1 / 5
 TARGET_SINGLE: Final = 1 / 2
 
 _FAMILY: Final = 32
-_BATCH: Final = 1024
-_SLOT: Final = 2048
+_BATCH: Final = 2048  # as the reader takes them
+_SLOT: Final = 27 * 64
 _MAX_SIZE: Final = 1400
 _AGENT: Final = IPv4Address("192.0.2.1")
 _UPTIME_MS: Final = 5_000_000_000
@@ -115,7 +115,7 @@ class _Ours:
         offsets: np.ndarray,
         lengths: np.ndarray,
     ) -> None:
-        batch = self._ledger.enter(self._parser.parse(buffer, offsets, lengths), buffer)
+        batch = self._ledger.enter(self._parser.parse(buffer, offsets, lengths))
         assert batch is not None
         made = sflow5.encode_flow_samples(
             batch,

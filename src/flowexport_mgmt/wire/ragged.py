@@ -31,8 +31,11 @@ def copy(into: Octets, to: Positions, source: Octets, at: Positions, lengths: Po
     Raises:
         IndexError: a piece reaches outside of a buffer.
     """
-    longest = int(lengths.max(initial=0))
-    width = 1
+    longest, shortest = int(lengths.max(initial=0)), int(lengths.min(initial=0xFFFFFFFF))
+    if longest == shortest > 0:
+        windows(into, longest)[to] = windows(source, longest)[at]
+        return
+    width = 1 << max(shortest.bit_length() - 1, 0)
     while width <= longest:
         chosen = np.flatnonzero((lengths >= width) & (lengths < 2 * width))
         if len(chosen):
@@ -59,4 +62,5 @@ def page(sizes: Positions, room: int) -> Positions:
     while at < len(following):
         begins.append(at)
         at = following[at]
-    return np.diff(begins, append=len(following)) if begins else np.zeros(0, np.int64)
+    edges = np.array([*begins, len(following)], np.int64)
+    return edges[1:] - edges[:-1]

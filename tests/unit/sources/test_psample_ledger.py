@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.support import psample
 from tests.support.psample import FAMILY, attribute, group_change, sample
 
@@ -26,7 +29,7 @@ def enter(into: Ledger, *messages: bytes) -> SampleBatch | None:
     lengths = np.array([len(each) for each in messages], np.int64)
     parsed = Parser(FAMILY).parse(buffer, np.cumsum(lengths) - lengths, lengths)
     assert not parsed.malformed
-    return into.enter(parsed, buffer)
+    return into.enter(parsed)
 
 
 def entered(into: Ledger, *messages: bytes) -> SampleBatch:
@@ -190,3 +193,44 @@ def test_what_a_device_tells_is_passed_on_and_says_where_it_sampled() -> None:
         [1234, 0xFFFFFFFF],
     ]
     assert entered(ledger(WAN), sample(0)).egress_queue is None
+
+
+ARRIVALS = st.lists(
+    st.tuples(st.integers(1, 4), st.integers(1, 2), st.sampled_from((0, 0, 0, 1, 5))), max_size=40
+)
+"""Samples: interface, group, and how many of the group were lost before."""
+
+
+@given(ARRIVALS, st.lists(st.integers(0, 40), max_size=3))
+def test_the_books_are_those_of_one_sample_at_a_time(
+    arrivals: list[tuple[int, int, int]], cuts: list[int]
+) -> None:
+    """Whatever mixture of interfaces, groups, strangers and losses a batch has."""
+    dmz = Place("dmz", 3, 2, ingress=True, egress=False)
+    places = {(2, 1): WAN, (3, 1): LAN, (3, 2): dmz}
+    books = ledger(*places.values())
+    expected: list[tuple[int, int, int]] = []
+    sums = {key: [0, 0] for key in places}
+    following = {1: 0, 2: 0}
+    carried = {1: 0, 2: 0}
+    messages = []
+    for port, group, lost in arrivals:
+        first = following[group] == 0
+        number = following[group] + lost
+        following[group] = number + 1
+        messages.append(sample(number, iif=port, group=group))
+        carried[group] += 0 if first else lost
+        if (port, group) in sums:
+            drops = carried[group]
+            carried[group] = 0
+            sums[port, group][0] += drops
+            sums[port, group][1] += 10 * (1 + drops)
+            expected.append((port, sums[port, group][0], sums[port, group][1]))
+    found: list[tuple[int, int, int]] = []
+    for begin, end in itertools.pairwise([0, *sorted(cuts), len(messages)]):
+        batch = enter(books, *messages[begin:end])
+        if batch is not None:
+            columns = (batch.source, batch.drops, batch.pool)
+            found += zip(*(column.tolist() for column in columns), strict=True)
+    assert found == expected
+    assert books.foreign == len(messages) - len(expected)

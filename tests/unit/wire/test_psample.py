@@ -10,7 +10,12 @@ from tests.support import psample
 from tests.support.psample import FAMILY, attribute, group_change, message, parse, recorded, sample
 
 from flowexport_mgmt.errors import DecodeError
-from flowexport_mgmt.wire.psample import GroupChange, Parser
+from flowexport_mgmt.wire.psample import GroupChange, Parser, Samples
+
+
+def packet(samples: Samples, row: int) -> bytes:
+    begin = samples.at[row]
+    return samples.octets[begin : begin + samples.length[row]].tobytes()
 
 
 def test_what_linux_sent_is_read() -> None:
@@ -23,23 +28,21 @@ def test_what_linux_sent_is_read() -> None:
         GroupChange(12, 8, True),
         GroupChange(13, 5, False),
     )
-    rows = parsed.rows
+    samples = parsed.samples
     assert parsed.positions.tolist() == list(range(2, 12))
-    assert rows["group"].tolist() == [6, 6, 5, 5, 6, 5, 5, 6, 5, 6]
-    assert rows["in_if"].tolist() == [2 if group == 5 else 0 for group in rows["group"]]
-    assert rows["out_if"].tolist() == [2 if group == 6 else 0 for group in rows["group"]]
-    assert rows["sequence"].tolist() == [0, 1, 0, 1, 2, 2, 3, 3, 4, 4]
-    assert rows["size"].tolist() == [82] * 4 + [1042] * 2 + [42] * 2 + [98] * 2
-    assert rows["length"].tolist() == [82] * 4 + [96] * 2 + [42] * 2 + [96] * 2
-    assert rows["protocol"].tolist() == [0x0800] * 6 + [0x0806] * 2 + [0x0800] * 2
-    assert set(rows["rate"].tolist()) == {1}
-    assert set(rows["queue"].tolist()) == {0xFFFFFFFF}
-    assert (np.diff(rows["time_ns"].astype(np.int64)) > 0).all()
-    # The frames begin with their addresses, the ingress ones with those of this end.
-    begins = np.cumsum([0, *map(len, messages)])[parsed.positions]
-    buffer = b"".join(messages)
-    assert (rows["at"] > begins).all()
-    types = [buffer[at + 12 : at + 14].hex() for at in rows["at"]]
+    assert samples.group.tolist() == [6, 6, 5, 5, 6, 5, 5, 6, 5, 6]
+    assert samples.in_if.tolist() == [2 if group == 5 else 0 for group in samples.group]
+    assert samples.out_if.tolist() == [2 if group == 6 else 0 for group in samples.group]
+    assert samples.sequence.tolist() == [0, 1, 0, 1, 2, 2, 3, 3, 4, 4]
+    assert samples.size.tolist() == [82] * 4 + [1042] * 2 + [42] * 2 + [98] * 2
+    assert samples.length.tolist() == [82] * 4 + [96] * 2 + [42] * 2 + [96] * 2
+    assert samples.protocol.tolist() == [0x0800] * 6 + [0x0806] * 2 + [0x0800] * 2
+    assert set(samples.rate.tolist()) == {1}
+    assert samples.queue is samples.depth is samples.latency is None
+    assert (np.diff(samples.time_ns.astype(np.int64)) > 0).all()
+    frames = [packet(samples, row) for row in range(len(samples))]
+    assert all(messages[at].count(frame) for at, frame in zip(range(2, 12), frames, strict=True))
+    types = [frame[12:14].hex() for frame in frames]
     assert types == ["0800"] * 6 + ["0806"] * 2 + ["0800"] * 2
 
 
@@ -49,11 +52,14 @@ def test_what_a_device_tells_of_its_queue_is_read() -> None:
         attribute(psample.DEPTH, "Q", 70_000),
         attribute(psample.LATENCY, "Q", 1 << 40),
     ]
-    rows = parse([sample(1), sample(2, oif=9, more=told), sample(3)]).rows
-    assert rows["queue"].tolist() == [0xFFFFFFFF, 3, 0xFFFFFFFF]
-    assert rows["depth"].tolist() == [0xFFFFFFFF, 70_000, 0xFFFFFFFF]
-    assert rows["latency"].tolist() == [0xFFFFFFFF] * 3  # what 32 bits cannot hold is saturated
-    assert rows["out_if"].tolist() == [0, 9, 0]
+    samples = parse([sample(1), sample(2, oif=9, more=told), sample(3)]).samples
+    columns = [samples.queue, samples.depth, samples.latency]
+    assert [None if column is None else column.tolist() for column in columns] == [
+        [0xFFFFFFFF, 3, 0xFFFFFFFF],
+        [0xFFFFFFFF, 70_000, 0xFFFFFFFF],
+        [0xFFFFFFFF] * 3,  # what 32 bits cannot hold is saturated
+    ]
+    assert samples.out_if.tolist() == [0, 9, 0]
 
 
 def test_an_ifindex_of_32_bits_is_read() -> None:
@@ -67,8 +73,8 @@ def test_an_ifindex_of_32_bits_is_read() -> None:
             attribute(psample.DATA, "4s", b"abcd"),
         ]
     )
-    (row,) = parse([wide]).rows
-    assert (row["in_if"], row["time_ns"], row["protocol"]) == (70_001, 0, 0)
+    read = parse([wide]).samples
+    assert [c.tolist() for c in (read.in_if, read.time_ns, read.protocol)] == [[70_001], [0], [0]]
 
 
 def test_what_follows_the_packet_is_skipped() -> None:
@@ -76,15 +82,15 @@ def test_what_follows_the_packet_is_skipped() -> None:
     tunnel = attribute(psample.TUNNEL | 0x8000, "20s", bytes(20))
     length = len(plain) + len(tunnel)
     with_tunnel = struct.pack("=I", length) + plain[4:] + tunnel
-    rows = parse([plain, with_tunnel]).rows
-    assert rows["sequence"].tolist() == [7, 7]
-    assert rows["length"].tolist() == [60, 60]
+    samples = parse([plain, with_tunnel]).samples
+    assert samples.sequence.tolist() == [7, 7]
+    assert samples.length.tolist() == [60, 60]
 
 
 def test_a_packet_that_was_cut_by_the_buffer_keeps_what_is_there() -> None:
     whole = sample(1, data=bytes(range(200)))
-    rows = parse([whole[:-120], sample(2)]).rows
-    assert rows["length"].tolist() == [80, 60]
+    samples = parse([whole[:-120], sample(2)]).samples
+    assert samples.length.tolist() == [80, 60]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +113,7 @@ def test_a_packet_that_was_cut_by_the_buffer_keeps_what_is_there() -> None:
 )
 def test_a_broken_message_harms_no_other(broken: bytes, code: str) -> None:
     parsed = parse([sample(1), broken, sample(2)], gap=8)
-    assert parsed.rows["sequence"].tolist() == [1, 2]
+    assert parsed.samples.sequence.tolist() == [1, 2]
     assert parsed.positions.tolist() == [0, 2]
     assert parsed.malformed == 1
     assert isinstance(parsed.error, DecodeError)
@@ -122,13 +128,13 @@ def test_messages_keep_their_order_whatever_their_layouts() -> None:
     ]
     for _ in range(3):  # more layouts than are remembered, known and unknown
         parsed = parse(mixed, parser)
-        assert parsed.rows["sequence"].tolist() == list(range(60))
-        assert parsed.rows["in_if"].tolist() == [number % 2 for number in range(60)]
-        assert parsed.rows["out_if"].tolist() == [number % 3 for number in range(60)]
+        assert parsed.samples.sequence.tolist() == list(range(60))
+        assert parsed.samples.in_if.tolist() == [number % 2 for number in range(60)]
+        assert parsed.samples.out_if.tolist() == [number % 3 for number in range(60)]
 
 
 def test_nothing_is_no_samples() -> None:
-    assert len(parse([]).rows) == 0
+    assert len(parse([]).samples) == 0
     assert parse([group_change(4, is_new=False)]).changes == (GroupChange(0, 4, False),)
 
 
@@ -151,7 +157,9 @@ def test_any_octets_are_read_or_refused(edits: list[tuple[int, bytes]], repeat: 
     parser = Parser(FAMILY)
     for _ in range(repeat + 1):
         parsed = parser.parse(buffer, offsets, lengths)
-        assert len(parsed.rows) + parsed.malformed + len(parsed.changes) == len(offsets)
-        ends = parsed.rows["at"] + parsed.rows["length"]
-        assert (parsed.rows["length"] >= 0).all()
-        assert (ends <= (offsets + lengths)[parsed.positions]).all()
+        assert len(parsed.samples) + parsed.malformed + len(parsed.changes) == len(offsets)
+        assert (parsed.samples.length >= 0).all()
+        for row, position in enumerate(parsed.positions.tolist()):
+            begin = offsets[position]
+            message = buffer[begin : begin + lengths[position]].tobytes()
+            assert packet(parsed.samples, row) in message

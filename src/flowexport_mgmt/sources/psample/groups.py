@@ -30,10 +30,28 @@ class GroupSequence:
         Returns:
             For each sample how many were lost before it.
         """
+        losses = self._follow_ascending(numbers)
+        if losses is not None:
+            return losses
         losses = np.zeros(len(numbers), np.int64)
         begin = 0
         while begin < len(numbers):
             begin += self._follow(numbers[begin:], losses[begin:])
+        return losses
+
+    def _follow_ascending(self, numbers: NDArray[np.uint32]) -> NDArray[np.int64] | None:
+        """Do so where each number is ahead of the one before and nothing is to be set off."""
+        if self._expected is None or self._credit or not len(numbers):
+            return None
+        before = np.uint32(self._expected - 1 & 0xFFFFFFFF)
+        ahead = (numbers - before).view(np.int32)
+        losses = np.empty(len(numbers), np.int64)
+        losses[0] = ahead[0]
+        np.subtract(ahead[1:], ahead[:-1], out=losses[1:], dtype=np.int64)
+        if losses.min() < 1:
+            return None
+        self._expected = int(numbers[-1]) + 1 & 0xFFFFFFFF
+        losses -= 1
         return losses
 
     def _follow(self, numbers: NDArray[np.uint32], losses: NDArray[np.int64]) -> int:

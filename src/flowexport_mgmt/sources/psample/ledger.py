@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +18,10 @@ from flowexport_mgmt.records.samples import (
     SampleBatch,
 )
 from flowexport_mgmt.sources.psample.groups import GroupSequence
-from flowexport_mgmt.wire import ragged
-from flowexport_mgmt.wire.psample import UNKNOWN, Parsed
-from flowexport_mgmt.wire.ragged import Octets, Positions
+from flowexport_mgmt.wire.psample import UNKNOWN, Parsed, Samples
+
+U4 = NDArray[np.uint32]
+Slots = NDArray[np.int64]
 
 _EGRESS: Final = 1 << 16
 _PORT: Final = 0xFFFF
@@ -71,18 +71,20 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """The accounts, and by which keys samples are theirs; replaced as a whole."""
+    """The accounts, and by which keys samples are theirs; replaced as a whole.
+
+    The columns have one row per account.
+    """
 
     accounts: tuple[Account, ...] = ()
-    keys: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
-    slots: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    keys: Slots = field(default_factory=lambda: np.empty(0, np.int64))
+    slots: Slots = field(default_factory=lambda: np.empty(0, np.int64))
     groups: frozenset[int] = frozenset()
     ambiguous: frozenset[str] = frozenset()
-
-    def column(self, read: Callable[[Account], int], slots: Positions) -> NDArray[np.uint32]:
-        """Read a number of the account of each sample."""
-        values: NDArray[np.uint32] = np.array([read(a) for a in self.accounts], np.uint32)[slots]
-        return values
+    ifindex: U4 = field(default_factory=lambda: np.empty(0, np.uint32))
+    vlan: U4 = field(default_factory=lambda: np.empty(0, np.uint32))
+    epoch: U4 = field(default_factory=lambda: np.empty(0, np.uint32))
+    has_ethernet: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
 
 
 class Ledger:
@@ -130,60 +132,85 @@ class Ledger:
         self._groups.clear()
         self._carried.clear()
 
-    def enter(self, parsed: Parsed, buffer: Octets) -> SampleBatch | None:
+    def enter(self, parsed: Parsed) -> SampleBatch | None:
         """Count samples to their interfaces, and give them with the totals that they lead to.
 
-        The batch has a copy of the packets. None when no sample is of a place that is known.
+        None when no sample is of a place that is known.
         """
-        table, rows = self._table, parsed.rows
-        slots = _find(table, rows)
+        table, samples = self._table, parsed.samples
+        is_egress = _is_egress(samples)
+        slots = _find(table, samples, is_egress)
+        protocols = _header_protocols(table, samples, slots)
         ours = slots >= 0
-        protocols = np.zeros(len(rows), np.uint32)
-        protocols[ours] = _header_protocols(table, rows[ours], slots[ours])
-        slots[ours & (protocols == 0)] = _NOWHERE
-        losses = self._follow(table, parsed, slots >= 0)
-        self.foreign += int((slots == _NOWHERE).sum())
-        self.ambiguous += int((slots == _AMBIGUOUS).sum())
-        chosen = np.flatnonzero(slots >= 0)
-        if not len(chosen):
+        is_all_ours = bool(ours.all())
+        losses = self._follow(table, parsed, None if is_all_ours else ours)
+        if not is_all_ours:
+            self.foreign += int((slots == _NOWHERE).sum())
+            self.ambiguous += int((slots == _AMBIGUOUS).sum())
+            chosen = np.flatnonzero(ours)
+            samples, slots, losses = samples.select(chosen), slots[chosen], losses[chosen]
+            protocols = protocols[chosen]
+            is_egress = None if is_egress is None else is_egress[chosen]
+        if not len(samples):
             return None
-        rows, slots = rows[chosen], slots[chosen]
-        pool, drops = _add_up(table.accounts, slots, rows["rate"], losses[chosen])
-        batch = _make_batch(table, rows, slots, buffer)
-        return dataclasses.replace(batch, pool=pool, drops=drops, header_protocol=protocols[chosen])
+        sums = _add_up(table.accounts, slots, samples.rate, losses)
+        return _make_batch(table, samples, slots, _Found(protocols, is_egress, *sums))
 
-    def _follow(self, table: _Table, parsed: Parsed, known: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Say for each sample how many of its group were lost before it."""
+    def _follow(
+        self, table: _Table, parsed: Parsed, ours: NDArray[np.bool_] | None
+    ) -> NDArray[np.int64]:
+        """Say for each sample how many of its group were lost before it; None: all are ours."""
         for group in self._groups.keys() - table.groups:
             del self._groups[group]
             self._carried.pop(group, None)
-        losses = np.zeros(len(parsed.rows), np.int64)
+        samples = parsed.samples
+        losses = np.zeros(len(samples), np.int64)
         begin = 0
         for change in parsed.changes:
             if change.group in table.groups:
                 end = int(np.searchsorted(parsed.positions, change.row))
-                self._follow_groups(table, parsed.rows[begin:end], known[begin:end], losses[begin:])
+                self._follow_groups(table, samples, ours, losses, slice(begin, end))
                 self._groups[change.group] = GroupSequence(expected=0)
                 begin = end
-        self._follow_groups(table, parsed.rows[begin:], known[begin:], losses[begin:])
+        self._follow_groups(table, samples, ours, losses, slice(begin, None))
         return losses
 
     def _follow_groups(
         self,
         table: _Table,
-        rows: NDArray[np.void],
-        known: NDArray[np.bool_],
+        samples: Samples,
+        ours: NDArray[np.bool_] | None,
         losses: NDArray[np.int64],
+        part: slice,
     ) -> None:
         """Charge what a group lost to the next of its samples that is ours."""
-        for group in table.groups.intersection(np.unique(rows["group"]).tolist()):
-            at = np.flatnonzero(rows["group"] == group)
-            lost = self._groups.setdefault(group, GroupSequence()).follow(rows["sequence"][at])
-            total = np.cumsum(lost) + self._carried.get(group, 0)
-            ours = known[at]
-            charged = total[ours]
-            losses[at[ours]] = np.diff(charged, prepend=0)
-            self._carried[group] = int(total[-1] - (charged[-1] if len(charged) else 0))
+        groups, sequence, losses = samples.group[part], samples.sequence[part], losses[part]
+        known = None if ours is None else ours[part]
+        if not len(groups):
+            return
+        first = int(groups[0])
+        if (groups == groups[0]).all():
+            if first in table.groups:
+                losses[:] = self._charge(first, sequence, known)
+            return
+        for group in table.groups.intersection(np.unique(groups).tolist()):
+            at = np.flatnonzero(groups == group)
+            losses[at] = self._charge(group, sequence[at], None if known is None else known[at])
+
+    def _charge(
+        self, group: int, sequence: U4, ours: NDArray[np.bool_] | None
+    ) -> NDArray[np.int64]:
+        """Follow the numbers of a group; give what is charged to each of its samples."""
+        lost = self._groups.setdefault(group, GroupSequence()).follow(sequence)
+        lost[0] += self._carried.pop(group, 0)
+        if ours is None or not lost.any():
+            return lost
+        total = np.cumsum(lost)
+        charged = total[ours]
+        self._carried[group] = int(total[-1] - (charged[-1] if len(charged) else 0))
+        lost[:] = 0
+        lost[ours] = np.diff(charged, prepend=0)
+        return lost
 
 
 def _make_table(accounts: tuple[Account, ...]) -> _Table:
@@ -204,115 +231,155 @@ def _make_table(accounts: tuple[Account, ...]) -> _Table:
     keys = sorted(slots)
     return _Table(
         accounts,
-        np.array(keys, np.uint64),
+        np.array(keys, np.int64),
         np.array([slots[key] for key in keys], np.int64),
         frozenset(key >> 17 for key in keys),
         frozenset(ambiguous),
+        ifindex=np.array([account.place.ifindex for account in accounts], np.uint32),
+        vlan=np.array([account.place.vlan for account in accounts], np.uint32),
+        epoch=np.array([account.epoch for account in accounts], np.uint32),
+        has_ethernet=np.array(
+            [account.place.device_type in _WITH_ETHERNET for account in accounts], np.bool_
+        ),
     )
 
 
-def _find(table: _Table, rows: NDArray[np.void]) -> NDArray[np.int64]:
-    """Find the account of each sample; _NOWHERE or _AMBIGUOUS where there is not one.
+def _is_egress(samples: Samples) -> NDArray[np.bool_] | None:
+    """Tell which samples were taken where packets go out; None when none was.
 
     A message with an output is of egress, unless what a device tells shows that the device took it
     where it came in.
     """
-    slots = np.full(len(rows), _NOWHERE, np.int64)
+    egress: NDArray[np.bool_] = samples.out_if != 0
+    for told in (samples.queue, samples.latency):
+        if told is not None:
+            egress &= (told == UNKNOWN) | (samples.in_if == 0)
+    return egress if egress.any() else None
+
+
+def _find(table: _Table, samples: Samples, is_egress: NDArray[np.bool_] | None) -> Slots:
+    """Find the account of each sample; _NOWHERE or _AMBIGUOUS where there is not one."""
     if not len(table.keys):
-        return slots
-    is_egress = _is_egress(rows)
-    port = np.where(is_egress, rows["out_if"], rows["in_if"]) & _PORT
-    keys = rows["group"].astype(np.uint64) << np.uint64(17)
-    keys |= (is_egress * _EGRESS | port).astype(np.uint64)
-    at = np.searchsorted(table.keys, keys)
-    at[at == len(table.keys)] = 0
-    same = table.keys[at] == keys
-    slots[same] = table.slots[at[same]]
+        return np.full(len(samples), _NOWHERE, np.int64)
+    port: NDArray[np.uint32] = samples.in_if & np.uint32(_PORT)
+    if is_egress is not None:
+        port = np.where(is_egress, samples.out_if & np.uint32(_PORT) | np.uint32(_EGRESS), port)
+    keys = samples.group.astype(np.int64)
+    keys <<= 17
+    keys |= port
+    at = np.searchsorted(table.keys[1:], keys, side="right")
+    slots = table.slots[at]
+    missed = table.keys[at] != keys
+    if missed.any():
+        slots[missed] = _NOWHERE
     return slots
 
 
-def _is_egress(rows: NDArray[np.void]) -> NDArray[np.bool_]:
-    told_by_device = (rows["queue"] != UNKNOWN) | (rows["latency"] != UNKNOWN)
-    at_ingress = told_by_device & (rows["in_if"] != 0)
-    egress: NDArray[np.bool_] = (rows["out_if"] != 0) & ~at_ingress
-    return egress
+def _header_protocols(table: _Table, samples: Samples, slots: Slots) -> U4:
+    """Name what each packet of ours begins with; one that sFlow has no name for is not ours."""
+    named = np.full(len(samples), HEADER_ETHERNET, np.uint32)
+    if not table.has_ethernet.all():
+        rows = np.flatnonzero(slots >= 0)
+        rows = rows[~table.has_ethernet[slots[rows]]]
+        protocol = samples.protocol[rows]
+        conditions = [protocol == _IPV4, protocol == _IPV6]
+        named[rows] = np.select(conditions, [HEADER_IPV4, HEADER_IPV6], 0)
+        slots[rows[named[rows] == 0]] = _NOWHERE
+    return named
 
 
-def _header_protocols(
-    table: _Table, rows: NDArray[np.void], slots: NDArray[np.int64]
-) -> NDArray[np.uint32]:
-    """Name what each packet of ours begins with; 0 where sFlow has no name for it."""
-    has_ethernet = table.column(lambda a: a.place.device_type in _WITH_ETHERNET, slots)
-    conditions = [has_ethernet == 1, rows["protocol"] == _IPV4, rows["protocol"] == _IPV6]
-    named = np.select(conditions, [HEADER_ETHERNET, HEADER_IPV4, HEADER_IPV6], 0)
-    return named.astype(np.uint32)
+class _Found(NamedTuple):
+    """What was found out about samples: what they begin with, and which are of egress, if any.
+
+    ``pool`` and ``drops`` are those of the account after each sample, modulo 2^32.
+    """
+
+    protocols: U4
+    is_egress: NDArray[np.bool_] | None
+    pool: U4
+    drops: U4
 
 
 def _add_up(
-    accounts: tuple[Account, ...],
-    slots: NDArray[np.int64],
-    rates: NDArray[np.uint32],
-    losses: NDArray[np.int64],
-) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    accounts: tuple[Account, ...], slots: Slots, rates: U4, losses: NDArray[np.int64]
+) -> tuple[U4, U4]:
     """Add samples to their accounts; give pool and drops of each after it, modulo 2^32."""
-    pool = np.empty(len(slots), np.uint32)
-    drops = np.empty(len(slots), np.uint32)
-    stood_for = rates * (1 + losses)
-    for slot in np.unique(slots).tolist():
-        account, at = accounts[slot], np.flatnonzero(slots == slot)
-        pools = account.pool + np.cumsum(stood_for[at])
-        lost = account.drops + np.cumsum(losses[at])
-        pool[at], drops[at] = pools & 0xFFFFFFFF, lost & 0xFFFFFFFF
-        account.samples += len(at)
-        account.pool, account.drops = int(pools[-1]), int(lost[-1])
-    return pool, drops
+    counts = np.bincount(slots, minlength=len(accounts))
+    used = np.flatnonzero(counts)
+    order = None
+    if len(used) > 1:
+        narrow = np.uint16 if len(accounts) <= _PORT else np.int64  # the former sort much faster
+        order = np.argsort(slots.astype(narrow), kind="stable")
+        rates, losses = rates[order], losses[order]
+    chosen = [accounts[slot] for slot in used.tolist()]
+    counts = counts[used]
+    pools = _accumulate(rates * (1 + losses), counts, [account.pool for account in chosen])
+    drops = _accumulate(losses, counts, [account.drops for account in chosen])
+    lasts = np.cumsum(counts) - 1
+    for account, count, last in zip(chosen, counts.tolist(), lasts.tolist(), strict=True):
+        account.samples += count
+        account.pool, account.drops = int(pools[last]), int(drops[last])
+    return _in_place(pools, order), _in_place(drops, order)
 
 
-def _make_batch(
-    table: _Table, rows: NDArray[np.void], slots: NDArray[np.int64], buffer: Octets
-) -> SampleBatch:
-    """Make a batch whose pool, drops and header protocol are not filled in yet."""
-    copied, offsets = _copy(buffer, rows["at"], rows["length"])
-    source = table.column(lambda account: account.place.ifindex, slots)
-    vlan = table.column(lambda account: account.place.vlan, slots)
-    is_egress = _is_egress(rows)
-    came_from = np.where(rows["in_if"] != 0, rows["in_if"], np.uint32(LOCAL_INTERFACE))
-    nothing = np.zeros(len(rows), np.uint32)
+def _accumulate(
+    values: NDArray[np.int64], counts: NDArray[np.int64], before: list[int]
+) -> NDArray[np.int64]:
+    """Add up the values of each account, ``counts`` of them in a row, to what it had before."""
+    totals = np.cumsum(values)
+    ends = totals[np.cumsum(counts) - 1]
+    bases = np.array(before, np.int64)
+    bases[1:] -= ends[:-1]
+    totals += bases if len(bases) == 1 else np.repeat(bases, counts)
+    return totals
+
+
+def _in_place(values: NDArray[np.int64], order: Slots | None) -> U4:
+    """Put what stands in an order back to where it came from, modulo 2^32."""
+    low = values.astype(np.uint32)
+    if order is None:
+        return low
+    placed = np.empty(len(low), np.uint32)
+    placed[order] = low
+    return placed
+
+
+def _make_batch(table: _Table, samples: Samples, slots: Slots, found: _Found) -> SampleBatch:
+    source, is_egress = table.ifindex[slots], found.is_egress
+    src_vlan = table.vlan[slots] if table.vlan.any() else None
+    in_if, out_if, dst_vlan = source, samples.out_if, None
+    direction = np.zeros(len(samples), np.uint8)
+    if is_egress is not None:
+        came_from = np.where(samples.in_if != 0, samples.in_if, np.uint32(LOCAL_INTERFACE))
+        in_if = np.where(is_egress, came_from, source)
+        out_if = np.where(is_egress, source, samples.out_if)
+        direction = is_egress.view(np.uint8)
+    if src_vlan is not None:
+        side = np.False_ if is_egress is None else is_egress
+        src_vlan, dst_vlan = src_vlan * ~side, src_vlan * side
     return SampleBatch(
         source=source,
-        rate=rows["rate"].copy(),
-        pool=nothing,
-        drops=nothing,
-        in_if=np.where(is_egress, came_from, source),
-        out_if=np.where(is_egress, source, rows["out_if"]),
-        time_ns=rows["time_ns"].copy(),
-        header_protocol=nothing,
-        frame_length=rows["size"].copy(),
-        buffer=copied,
-        offsets=offsets,
-        lengths=rows["length"].copy(),
-        epoch=table.column(lambda account: account.epoch, slots),
-        direction=is_egress.astype(np.uint8),
-        src_vlan=np.where(is_egress, nothing, vlan) if vlan.any() else None,
-        dst_vlan=np.where(is_egress, vlan, nothing) if vlan.any() else None,
-        egress_queue=_told(rows["queue"]),
-        queue_depth=_told(rows["depth"]),
-        transit_delay=_told(rows["latency"]),
+        rate=samples.rate,
+        pool=found.pool,
+        drops=found.drops,
+        in_if=in_if,
+        out_if=out_if,
+        time_ns=samples.time_ns,
+        header_protocol=found.protocols,
+        frame_length=samples.size,
+        buffer=samples.octets,
+        offsets=samples.at,
+        lengths=samples.length,
+        epoch=table.epoch[slots],
+        direction=direction,
+        src_vlan=src_vlan,
+        dst_vlan=dst_vlan,
+        egress_queue=_told(samples.queue),
+        queue_depth=_told(samples.depth),
+        transit_delay=_told(samples.latency),
     )
 
 
-def _copy(buffer: Octets, at: Positions, lengths: Positions) -> tuple[Octets, Positions]:
-    """Copy the packets, as much of each as the longest has; say where they stand then."""
-    width = int(lengths.max())
-    if width and int(at.max()) + width <= len(buffer):
-        pieces = ragged.windows(buffer, width)[at]
-        return pieces.view(np.uint8), np.arange(len(at), dtype=np.int64) * width
-    copied = np.empty(int(lengths.sum()), np.uint8)
-    offsets = np.cumsum(lengths) - lengths
-    ragged.copy(copied, offsets, buffer, at, lengths)
-    return copied, offsets
-
-
-def _told(values: NDArray[np.uint32]) -> NDArray[np.uint32] | None:
+def _told(values: U4 | None) -> U4 | None:
     """Give what devices told of some packets; None when they did not of any."""
-    return values.copy() if (values != UNKNOWN).any() else None
+    return None if values is None or (values == UNKNOWN).all() else values

@@ -8,32 +8,59 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
-from typing import Final, NamedTuple
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flowexport_mgmt.errors import DecodeError
-from flowexport_mgmt.wire.ragged import Octets, Positions, windows
+from flowexport_mgmt.wire.ragged import Octets, Positions
 
-SAMPLE_DTYPE: Final = np.dtype(
-    [
-        ("in_if", np.uint32),  # the low 16 bits of the ifIndex; 0 when there is none
-        ("out_if", np.uint32),
-        ("rate", np.uint32),
-        ("size", np.uint32),  # octets of the packet
-        ("group", np.uint32),
-        ("sequence", np.uint32),  # samples of the group before this one, modulo 2^32
-        ("time_ns", np.uint64),  # Unix time; 0 when the kernel does not tell
-        ("protocol", np.uint16),  # EtherType; 0 when the kernel does not tell
-        ("queue", np.uint32),  # the egress queue, 2^32 - 1 when unknown, as below
-        ("depth", np.uint32),  # octets in that queue
-        ("latency", np.uint32),  # nanoseconds inside of the device
-        ("at", np.int64),  # where the packet's first octets stand in the buffer
-        ("length", np.int64),  # how many there are
-    ]
-)
-"""One row per sample."""
+U4 = NDArray[np.uint32]
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """What samples say, as columns of N rows.
+
+    Ports are the low 16 bits of the ifIndex, 0 where there is none; ``size`` has the octets of the
+    packet, ``sequence`` the samples of the group before this one, modulo 2^32, ``time_ns`` Unix
+    time and ``protocol`` the EtherType, 0 when the kernel does not tell. Egress queue, octets in it
+    and nanoseconds inside of the device are None where no device told of any packet, UNKNOWN where
+    none did of this one. ``octets[at[i] : at[i] + length[i]]`` are the first ones of packet ``i``;
+    they are copies.
+    """
+
+    in_if: U4
+    out_if: U4
+    rate: U4
+    size: U4
+    group: U4
+    sequence: U4
+    time_ns: NDArray[np.uint64]
+    protocol: NDArray[np.uint16]
+    octets: Octets
+    at: Positions
+    length: Positions
+    queue: U4 | None = None
+    depth: U4 | None = None
+    latency: U4 | None = None
+
+    def __len__(self) -> int:
+        """Count the samples."""
+        return len(self.rate)
+
+    def select(self, rows: slice | NDArray[np.intp]) -> Samples:
+        """Take some of the samples; they keep the same octets."""
+        chosen: dict[str, Any] = {
+            name: column[rows] for name in COLUMNS if (column := getattr(self, name)) is not None
+        }
+        return replace(self, **chosen)
+
+
+COLUMNS: Final = tuple(item.name for item in fields(Samples) if item.name != "octets")
+"""The columns of samples, by name."""
 
 UNKNOWN: Final = 0xFFFFFFFF
 """What queue, depth and latency are where no device told."""
@@ -67,7 +94,8 @@ _FRAME: Final = {"length": np.dtype(np.uint32), "data_length": np.dtype(np.uint1
 
 _REQUIRED: Final = frozenset(("size", "group", "sequence", "rate"))
 _SATURATED: Final = frozenset(("depth", "latency"))  # 64 bits in the kernel, 32 in sFlow
-_TOLD: Final = ("queue", "depth", "latency")
+_TYPES: Final = {"time_ns": np.uint64, "protocol": np.uint16}  # of columns that are not uint32
+_ALWAYS: Final = ("in_if", "out_if", "time_ns", "protocol")  # columns that are 0 where not told
 
 
 class GroupChange(NamedTuple):
@@ -79,6 +107,9 @@ class GroupChange(NamedTuple):
     row: int
     group: int
     is_new: bool
+
+
+Frames = NDArray[np.uint8]
 
 
 class _Field(NamedTuple):
@@ -100,7 +131,7 @@ class Layout:
         missing = _REQUIRED - {field.name for field in fields}
         if missing:
             raise DecodeError("missing-attribute", f"no {', '.join(sorted(missing))}", _BODY)
-        self._size = data_at
+        self.size = data_at
         self._signature = _signature(headers, data_at - _ATTRIBUTE.size, family)
         self._head = np.dtype(
             {
@@ -112,44 +143,68 @@ class Layout:
         )
         self._columns = tuple(field.name for field in fields)
 
-    def read(
-        self, buffer: Octets, offsets: Positions, lengths: Positions
-    ) -> tuple[NDArray[np.bool_], NDArray[np.void]]:
-        """Read the messages that have their attributes in the same places, and are whole.
+    def match(self, frames: Frames, lengths: Positions) -> NDArray[np.bool_]:
+        """Tell which messages have their attributes in the same places, and are whole.
+
+        Args:
+            frames: shape (N, width), uint8, contiguous, a width of whole words: messages, each with
+                whatever stands behind it.
+            lengths: shape (N,), the octets that each message has.
+        """
+        if frames.shape[1] < self.size:
+            return np.zeros(len(frames), np.bool_)
+        head = self._heads(frames)
+        data = head["data_length"].astype(np.int64) - _ATTRIBUTE.size
+        matches: NDArray[np.bool_] = lengths >= self.size
+        matches &= data >= 0
+        matches &= head["length"] >= data + self.size
+        matches &= self._differences(frames) == 0
+        return matches
+
+    def read(self, frames: Frames, lengths: Positions, rows: Positions, octets: Octets) -> Samples:
+        """Read messages that match.
 
         Of a packet whose end was cut off with that of the message, what is there remains.
 
-        Returns:
-            Which messages those are, and their rows (SAMPLE_DTYPE).
+        Args:
+            frames: as in `match`.
+            lengths: as in `match`.
+            rows: shape (N,), where each frame is among those in ``octets``.
+            octets: frames of the same width, one after the other.
         """
-        matches = lengths >= self._size
-        heads = windows(buffer, self._size)[offsets[matches]]
-        head = heads.view(self._head)
+        head = self._heads(frames)
+        columns: dict[str, Any] = {name: _column(name, head[name]) for name in self._columns}
+        for name in _ALWAYS:
+            if name not in columns:
+                columns[name] = np.zeros(len(frames), _TYPES.get(name, np.uint32))
         data = head["data_length"].astype(np.int64) - _ATTRIBUTE.size
-        same = (data >= 0) & (head["length"] >= self._size + data)
-        same &= self._differences(heads) == 0
-        matches[matches] = same
-        rows = self._fill(head[same], offsets[matches])
-        rows["length"] = np.minimum(data[same], lengths[matches] - self._size)
-        return matches, rows
+        return Samples(
+            **columns,
+            octets=octets,
+            at=rows * frames.shape[1] + self.size,
+            length=np.minimum(data, lengths - self.size),
+        )
 
-    def _differences(self, heads: NDArray[np.void]) -> NDArray[np.uint32]:
+    def _heads(self, frames: Frames) -> NDArray[np.void]:
+        return np.ndarray(len(frames), self._head, frames.data, strides=frames.shape[1:])
+
+    def _differences(self, frames: Frames) -> U4:
         """Collect the bits in which messages differ from what is known, word by word."""
-        words = heads.view(np.uint32).reshape(len(heads), -1)
-        differences = np.zeros(len(heads), np.uint32)
-        for column, value, mask in self._signature:
-            differences |= (words[:, column] ^ value) & mask
+        words = frames.view(np.uint32).T
+        differences = np.zeros(len(frames), np.uint32)
+        differing = np.empty(len(frames), np.uint32)
+        for place, value, mask in self._signature:
+            np.bitwise_xor(words[place], value, out=differing)
+            if mask is not None:
+                differing &= mask
+            differences |= differing
         return differences
 
-    def _fill(self, head: NDArray[np.void], offsets: Positions) -> NDArray[np.void]:
-        rows = np.zeros(len(head), SAMPLE_DTYPE)
-        for name in _TOLD:
-            rows[name] = UNKNOWN
-        for name in self._columns:
-            values = head[name]
-            rows[name] = np.minimum(values, UNKNOWN) if name in _SATURATED else values
-        rows["at"] = offsets + self._size
-        return rows
+
+def _column(name: str, values: NDArray[Any]) -> NDArray[Any]:
+    if name in _SATURATED:
+        values = np.minimum(values, UNKNOWN)
+    return values.astype(_TYPES.get(name, np.uint32))
 
 
 def is_sample(message: bytes, family: int) -> bool:
@@ -204,17 +259,24 @@ def _walk(message: bytes) -> tuple[list[_Field], list[tuple[int, int]], int]:
 
 def _signature(
     headers: list[tuple[int, int]], data_header: int, family: int
-) -> list[tuple[int, np.uint32, np.uint32]]:
-    """Say by which words messages of one layout are known: place, value, and bits that count."""
+) -> list[tuple[int, np.uint32, np.uint32 | None]]:
+    """Say by which words messages of one layout are known: place, value, and bits that count.
+
+    None where all bits count.
+    """
     typed = _ATTRIBUTE.pack(family, 0), _ATTRIBUTE.pack(0xFFFF, 0)
     command = _GENERIC.pack(_SAMPLE, 0, 0), _GENERIC.pack(0xFF, 0, 0)
     data = _ATTRIBUTE.pack(0, _DATA), _ATTRIBUTE.pack(0, 0xFFFF)
-    words = [(at, struct.pack("=I", word), b"\xff" * 4) for at, word in headers]
-    words += [(4, *typed), (_HEADER.size, *command), (data_header, *data)]
+    partly = [(4, *typed), (_HEADER.size, *command), (data_header, *data)]
     return [
-        (at // 4, np.frombuffer(value, np.uint32)[0], np.frombuffer(mask, np.uint32)[0])
-        for at, value, mask in words
+        *((at // 4, np.uint32(word), None) for at, word in headers),
+        *((at // 4, _word(value), _word(mask)) for at, value, mask in partly),
     ]
+
+
+def _word(octets: bytes) -> np.uint32:
+    word: np.uint32 = np.frombuffer(octets, np.uint32)[0]
+    return word
 
 
 def _attributes(message: bytes) -> Iterator[tuple[int, int, int]]:
