@@ -9,6 +9,7 @@ from typing import Final
 from _libyang import ffi, lib
 
 from flowexport_mgmt.schema import library
+from flowexport_mgmt.schema.annotations import annotated, ordered
 from flowexport_mgmt.schema.context import SchemaContext
 from flowexport_mgmt.schema.grammar import FORM, Grammar, Hints, Node, Type
 from flowexport_mgmt.schema.library import NULL, Pointer, items, text
@@ -64,13 +65,23 @@ def describe(schema: SchemaContext) -> Grammar:
         for pointer in _next(NULL, module.cdata.compiled)
         if pointer.nodetype == lib.LYS_RPC
     ]
+    nodes = tuple(_node(schema, node.pointer) for node in schema.top_nodes.values())
     return Grammar(
         form=FORM,
         content_id=schema.content_id,
-        nodes=tuple(_node(schema, node.pointer) for node in schema.top_nodes.values()),
+        nodes=ordered(annotated(nodes, _annotations(schema))),
         operations=tuple(operations),
         modules=dict(schema.namespaces),
     )
+
+
+def _annotations(schema: SchemaContext) -> Iterator[str]:
+    """Give the arguments of the annotate statements of the module of hints."""
+    for module in schema.context:
+        if module.name() == _HINTS and module.cdata.parsed:
+            for statement in items(module.cdata.parsed.exts):
+                if text(statement.name).rpartition(":")[2] == "annotate":
+                    yield text(statement.argument)
 
 
 def _next(parent: Pointer, module: Pointer) -> Iterator[Pointer]:
@@ -115,7 +126,7 @@ def _node(schema: SchemaContext, pointer: Pointer) -> Node:
         keys=tuple(key.name for key in known.keys) if known and kind == "list" else (),
         type=_leaf_type(schema, known) if known and known.is_term else None,
         hints=_hints(pointer, known),
-        children=_ordered(children),
+        children=ordered(children),
     )
 
 
@@ -124,11 +135,6 @@ _DATA: Final = ("container", "list", "leaf", "leaf-list")
 
 def _nests(kind: str) -> bool:
     return kind in ("container", "list", "rpc", "action", "input", "output")
-
-
-def _ordered(children: tuple[Node, ...]) -> tuple[Node, ...]:
-    """Sort by the hint; what has none keeps its place after what has one."""
-    return tuple(sorted(children, key=lambda child: child.hints.order or 1 << 31))
 
 
 def _units(node: SchemaNode | None) -> str:

@@ -52,6 +52,11 @@ class Hints(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     compress: bool = False
     secret: bool = False
 
+    @property
+    def is_offered(self) -> bool:
+        """Whether a word is offered for it; it can be typed nevertheless."""
+        return not (self.hide or self.compress)
+
 
 class Node(msgspec.Struct, frozen=True, array_like=True, dict=True):
     """A node of the schema; ``kind`` is the YANG keyword, such as ``leaf-list`` or ``rpc``."""

@@ -27,13 +27,14 @@ class Expectation:
     """All that may come next.
 
     ``leaves`` are values of the schema, ``arguments`` values of commands; ``complete`` says that
-    the line may also end here.
+    the line may also end here. ``silent`` are further words that are understood, but not offered.
     """
 
     choices: tuple[Choice, ...] = ()
     leaves: tuple[Expected, ...] = ()
     arguments: tuple[Argument, ...] = ()
     complete: bool = False
+    silent: frozenset[str] = frozenset()
 
     @property
     def is_free(self) -> bool:
@@ -56,6 +57,7 @@ def _expect_word(words: Sequence[Word], scene: Scene) -> Expectation:
     leaves: list[Expected] = []
     arguments: list[Argument] = []
     complete = False
+    silent: set[str] = set()
     for reading in prefixes(words, scene):
         complete = complete or _may_end(reading)
         for argument in reading.arguments():
@@ -69,11 +71,13 @@ def _expect_word(words: Sequence[Word], scene: Scene) -> Expectation:
         elif expected is not None:
             for name, help_ in _children(expected.children):
                 choices.setdefault(name, help_)
+            silent.update(_silent(expected.children))
     return Expectation(
         tuple(Choice(text, help_) for text, help_ in choices.items()),
         tuple(leaves),
         tuple(arguments),
         complete,
+        frozenset(silent),
     )
 
 
@@ -92,8 +96,16 @@ def _next_words(words: Sequence[Word], scene: Scene) -> Iterator[tuple[str, str]
 def _children(paths: Iterable[Path]) -> Iterator[tuple[str, str]]:
     for path in paths:
         node = path[-1].node
-        if not node.hints.hide:
+        if node.hints.is_offered:
             yield node.name, node.description
+
+
+def _silent(paths: Iterable[Path]) -> Iterator[str]:
+    for path in paths:
+        node = path[-1].node
+        yield from node.hints.alias.split()
+        if not node.hints.is_offered:
+            yield node.name
 
 
 def _may_end(reading: Reading) -> bool:
@@ -193,7 +205,7 @@ def _replacements(parts: list[list[Word]], scene: Scene) -> Iterator[tuple[Word,
 
 def _full(word: Word, expectation: Expectation) -> str:
     known = [choice.text for choice in expectation.choices]
-    if word.quoted or not word.text or word.text in known:
+    if word.quoted or not word.text or word.text in known or word.text in expectation.silent:
         return word.text
     found = [text for text in known if text.startswith(word.text)]
     if len(found) > 1 and not expectation.is_free:

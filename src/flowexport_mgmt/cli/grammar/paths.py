@@ -210,7 +210,8 @@ class Walker:
         expected = self.expected()
         if expected.leaf is not None:
             return f"a {expected.leaf.name}"
-        return listed(path[-1].node.name for path in expected.children)
+        nodes = [path[-1].node for path in expected.children]
+        return listed(node.name for node in nodes if node.hints.is_offered)
 
     def expected(self) -> Expected:
         """Tell what may come next."""
@@ -239,15 +240,17 @@ def _child(node: Node, name: str) -> Node:
 
 
 def offered(nodes: Iterable[Node], *, config: bool) -> Iterator[Path]:
-    """Give the data nodes that may be typed, each with the containers that are left out."""
+    """Give the data nodes that may be typed, each with the containers that are left out.
+
+    Those containers may be typed all the same, as what speaks of the tree as it is does.
+    """
     for node in nodes:
         if (config and not node.config) or not (node.is_parent or node.is_term):
             continue
         if node.hints.compress and node.kind == "container":
             for path in offered(node.children, config=config):
                 yield (Step(node), *path)
-        else:
-            yield (Step(node),)
+        yield (Step(node),)
 
 
 def match(paths: Iterable[Path], word: Word) -> Path:
@@ -264,10 +267,12 @@ def match(paths: Iterable[Path], word: Word) -> Path:
         if path[-1].node.name == name and (not colon or path[-1].node.module == module)
     ]
     found = found or [path for path in known if word.text in path[-1].node.hints.alias.split()]
+    if len(found) > 1:
+        found = [path for path in found if not path[-1].node.hints.compress] or found
     if len(found) == 1:
         return found[0]
     if found:
         names = listed(f"{path[-1].node.module}:{path[-1].node.name}" for path in found)
         raise WordError(word.column, f"'{word.text}' is ambiguous: {names}")
-    names = listed(path[-1].node.name for path in known if not path[-1].node.hints.hide)
+    names = listed(path[-1].node.name for path in known if path[-1].node.hints.is_offered)
     raise WordError(word.column, f"unknown word '{word.text}', expected {names or 'nothing'}")

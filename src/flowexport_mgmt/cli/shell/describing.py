@@ -67,6 +67,8 @@ def facts(node: Node) -> Iterator[str]:
         yield f"units: {node.units}"
     if node.defaults:
         yield f"default: {' '.join(node.defaults)}"
+    if node.hints.alias:
+        yield f"also typed: {node.hints.alias}"
     if node.when:
         yield f"only when: {node.when}"
     if node.mandatory:
