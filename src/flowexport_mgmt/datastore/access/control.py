@@ -54,9 +54,10 @@ class AccessControl:
         nacm = self._configuration().nacm
         if session.recovery or not nacm.enable_nacm:
             return None
-        if self._policy is None or self._policy.nacm != nacm:
-            self._policy = Policy(self._schema, nacm)
-        return self._policy.of(session.user)
+        policy = self._policy
+        if policy is None or (policy.nacm is not nacm and policy.nacm != nacm):
+            self._policy = policy = Policy(self._schema, nacm)
+        return policy.of(session.user)
 
     def _confined(self, path: str) -> UserRules:
         """Give the rights of sessions that may write at and below one path only."""

@@ -22,6 +22,8 @@ _DENIED_OPERATIONS = frozenset(("ietf-netconf", n) for n in ("kill-session", "de
 """RFC 8341, section 3.4.4, step 10."""
 _FREE_OPERATION = ("ietf-netconf", "close-session")
 _FREE_NOTIFICATIONS = frozenset(("replayComplete", "notificationComplete"))
+_USERS = 4096
+"""Users whose rules are remembered by their names."""
 
 
 class _Verdict(NamedTuple):
@@ -153,6 +155,7 @@ class Policy:
         self._schema = schema
         self._marks = marked_operations(schema)
         self._by_groups: dict[tuple[frozenset[str], str], UserRules] = {}
+        self._by_user: dict[str, UserRules] = {}
         self.nacm = nacm
 
     def of(self, user: str) -> UserRules:
@@ -160,6 +163,14 @@ class Policy:
 
         Except where a rule is about ``$USER``.
         """
+        found = self._by_user.get(user)
+        if found is None:
+            if len(self._by_user) >= _USERS:
+                self._by_user.clear()
+            found = self._by_user[user] = self._find(user)
+        return found
+
+    def _find(self, user: str) -> UserRules:
         groups = frozenset(g.name for g in self.nacm.groups.group if user in g.user_name)
         key = (groups, user if name_user(self.nacm, groups) else "")
         if key not in self._by_groups:

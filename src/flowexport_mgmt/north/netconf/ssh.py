@@ -13,6 +13,7 @@ from flowexport_mgmt.link.broker import TcpEndpoint
 from flowexport_mgmt.north.acceptor import Acceptor
 from flowexport_mgmt.north.listener import Stop
 from flowexport_mgmt.north.netconf.entrance import Arrival, Entrance
+from flowexport_mgmt.north.netconf.gathering import GatheringTransport
 from flowexport_mgmt.north.netconf.keys import UserKeys
 from flowexport_mgmt.north.netconf.refusals import Reason
 from flowexport_mgmt.north.netconf.sessions import Sessions
@@ -141,6 +142,9 @@ class _Connection(asyncssh.SSHServerConnection):
     ) -> None:
         super().__init__(loop, options)
         self.arrival = arrival
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(GatheringTransport(cast("asyncio.Transport", transport)))
 
 
 class _Login(asyncssh.SSHServer):
