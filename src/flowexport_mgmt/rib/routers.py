@@ -21,7 +21,7 @@ from flowexport_mgmt.rib.station import (
     Station,
     StripLocalAs,
 )
-from flowexport_mgmt.wire.bgp import Update
+from flowexport_mgmt.wire.bgp import Update, UpdateColumns
 
 _MOST_ROUTERS: Final = 256
 _KEEPALIVE: Final = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3))
@@ -168,7 +168,7 @@ class _Connection:
 
     async def _take(self, events: list[Event]) -> None:
         """Take routes, those of each table together, and what else happened, in its order."""
-        waiting: dict[tuple[Kind, Hashable], tuple[PeerName, list[Update]]] = {}
+        waiting: dict[tuple[Kind, Hashable], tuple[PeerName, list[Update | UpdateColumns]]] = {}
         for event in events:
             if isinstance(event, Learned):
                 key = event.kind, event.peer.key
@@ -180,7 +180,7 @@ class _Connection:
         await self._learn(waiting)
 
     async def _learn(
-        self, waiting: dict[tuple[Kind, Hashable], tuple[PeerName, list[Update]]]
+        self, waiting: dict[tuple[Kind, Hashable], tuple[PeerName, list[Update | UpdateColumns]]]
     ) -> None:
         for (kind, key), (peer, updates) in waiting.items():
             source = self.sources.get((kind, key)) or self._open(kind, peer)

@@ -183,7 +183,9 @@ class Session:
             self._take(MessageType.UPDATE, bytes(self._buffer[begin:end]), events, now)
             return
         self._renew(now)
-        events.extend(bgp.decode_run(self._decoder, self._buffer, run))
+        for part in bgp.decode_plain(self._decoder, self._buffer, run):
+            update = self._decoder.decode(part) if isinstance(part, bytes) else part
+            events.append(update)
 
     def _take_open(self, told: bgp.Open, now: float) -> None:
         if told.asn != self._settings.peer_as:

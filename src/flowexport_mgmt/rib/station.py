@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Final, Literal
 
+import numpy as np
+
 from flowexport_mgmt.errors import DecodeError
 from flowexport_mgmt.rib.sources import Kind
 from flowexport_mgmt.wire import bgp, bmp
@@ -25,11 +27,11 @@ _LOC_RIB: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """A router told of a route in one of the tables of a peer."""
+    """A router told of routes in one of the tables of a peer."""
 
     kind: Kind
     peer: PeerName
-    update: bgp.Update
+    update: bgp.Update | bgp.UpdateColumns
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +102,18 @@ class Station:
         self._buffer += data
         end = 0
         try:
-            for frame in bmp.split(self._buffer):
-                end = frame.end
+            for part in bmp.split_runs(self._buffer):
+                end = part.end
+                if isinstance(part, bmp.Runs):
+                    self.messages += part.messages
+                    for run in part.runs:
+                        self._take_run(run, events)
+                    continue
                 self.messages += 1
-                if isinstance(frame.message, DecodeError):
-                    self._note(frame.message)
-                elif frame.message is not None:
-                    self._take(frame.message, events)
+                if isinstance(part.message, DecodeError):
+                    self._note(part.message)
+                elif part.message is not None:
+                    self._take(part.message, events)
         except DecodeError as error:
             self._note(error)
             events.append(Ended(str(error)))
@@ -125,6 +132,18 @@ class Station:
                 self.name, self.description = message.name, message.description
             case bmp.Termination():
                 events.append(Ended("the router ended the session"))
+
+    def _take_run(self, run: bmp.Run, events: list[Event]) -> None:
+        """Take many routes of one table."""
+        if run.peer.view not in _KINDS or (peer := self._enter(run.peer)) is None:
+            return
+        decoder = peer.decoders[not run.peer.legacy]
+        for part in bgp.decode_plain(decoder, self._buffer, run.updates):
+            if isinstance(part, bytes):
+                self._take_route(bmp.RouteMonitoring(run.peer, part), events)
+            else:
+                told = self._strip_columns(peer, part)
+                events.append(Learned(_KINDS[run.peer.view], peer.name, told))
 
     def _take_up(self, message: bmp.PeerUp) -> None:
         add_path = message.sent.add_path_receive & message.received.add_path_send
@@ -173,6 +192,19 @@ class Station:
             return update
         rest = ((True, first[1:]),) if len(first) > 1 else ()
         return replace(update, attributes=replace(told, as_path=(*rest, *told.as_path[1:])))
+
+    def _strip_columns(self, peer: _Peer, update: bgp.UpdateColumns) -> bgp.UpdateColumns:
+        """Do the same with paths that came as columns, each of which is one sequence."""
+        if self.strip_local_as == "never" or peer.name.key[0] == _LOC_RIB:  # type: ignore[index] # it is a tuple
+            return update
+        paths = update.sets.paths
+        words = np.append(paths.words, np.zeros(2, np.uint32))
+        begins = np.cumsum(paths.counts) - paths.counts
+        chosen = (paths.counts > 0) & (words[begins] == peer.local_as)
+        if self.strip_local_as == "auto":
+            is_other = peer.name.asn != peer.local_as
+            chosen &= (paths.counts > 1) & (words[begins + 1] == peer.name.asn) & is_other
+        return replace(update, sets=update.sets.skip_first(chosen)) if chosen.any() else update
 
     def _enter(self, told: bmp.Peer) -> _Peer | None:
         """Give what is known of a peer; None when there are too many."""

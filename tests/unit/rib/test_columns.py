@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,11 +72,12 @@ def test_random_streams_as_columns_and_one_by_one() -> None:
             (run,) = bgp.split_runs(data)
             assert isinstance(run, bgp.Run)
             updates = [one.decode(each) for each in bodies]
-            columns = list(bgp.decode_run(many, data, run))
-            assert [type(each) for each in columns] == [bgp.UpdateColumns]
+            (columns,) = bgp.decode_plain(many, data, run)
+            assert isinstance(columns, bgp.UpdateColumns)
+            told: Sequence[bgp.Update | bgp.UpdateColumns]
             for tables, source, told in (
                 (one_by_one, first, updates),
-                (together, second, columns),
+                (together, second, [columns]),
             ):
                 for _ in tables.rib.take(source, told, step, 0):
                     tables.rib.tick(step)

@@ -4,6 +4,7 @@ from flowexport_mgmt.wire.bgp.attribute_columns import AttributeSets, Pieces
 from flowexport_mgmt.wire.bgp.attributes import Attributes, Segment
 from flowexport_mgmt.wire.bgp.errors import BgpError, ErrorCode
 from flowexport_mgmt.wire.bgp.messages import (
+    MARKER,
     MessageType,
     decode_notification,
     decode_route_refresh,
@@ -15,12 +16,13 @@ from flowexport_mgmt.wire.bgp.messages import (
 )
 from flowexport_mgmt.wire.bgp.opening import AFI, Open, Version, decode_open, encode_open
 from flowexport_mgmt.wire.bgp.runs import FEW, Run, split_runs
-from flowexport_mgmt.wire.bgp.update_columns import RouteColumns, UpdateColumns, decode_run
+from flowexport_mgmt.wire.bgp.update_columns import RouteColumns, UpdateColumns, decode_plain
 from flowexport_mgmt.wire.bgp.updates import Routes, Update, UpdateDecoder
 
 __all__ = [
     "AFI",
     "FEW",
+    "MARKER",
     "AttributeSets",
     "Attributes",
     "BgpError",
@@ -38,8 +40,8 @@ __all__ = [
     "Version",
     "decode_notification",
     "decode_open",
+    "decode_plain",
     "decode_route_refresh",
-    "decode_run",
     "encode",
     "encode_keepalive",
     "encode_notification",

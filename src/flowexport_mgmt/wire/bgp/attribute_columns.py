@@ -162,11 +162,19 @@ class AttributeSets:
     the second.
     """
 
-    def __init__(self, spans: Spans, rows: Positions, keys: list[bytes], is_ipv4: Mask) -> None:
+    def __init__(
+        self,
+        spans: Spans,
+        rows: Positions,
+        keys: list[bytes],
+        is_ipv4: Mask,
+        skipped: Positions | None = None,
+    ) -> None:
         self.keys = keys
         self._spans = spans
         self._rows = rows
         self.is_ipv4 = is_ipv4
+        self._skipped = np.zeros(len(rows), np.int64) if skipped is None else skipped
 
     def __len__(self) -> int:
         """Count the sets."""
@@ -175,7 +183,17 @@ class AttributeSets:
     def take(self, chosen: Positions) -> AttributeSets:
         """Take some of them."""
         keys = [self.keys[number] for number in chosen.tolist()]
-        return AttributeSets(self._spans, self._rows[chosen], keys, self.is_ipv4[chosen])
+        rows, skipped = self._rows[chosen], self._skipped[chosen]
+        return AttributeSets(self._spans, rows, keys, self.is_ipv4[chosen], skipped)
+
+    def skip_first(self, chosen: Mask) -> AttributeSets:
+        """Leave the first number of some paths, which have one, away."""
+        keys = [
+            key + b"-" if is_one else key
+            for key, is_one in zip(self.keys, chosen.tolist(), strict=True)
+        ]
+        skipped = self._skipped + chosen
+        return AttributeSets(self._spans, self._rows, keys, self.is_ipv4, skipped)
 
     @property
     def origins(self) -> NDArray[np.uint8]:
@@ -217,7 +235,8 @@ class AttributeSets:
     def paths(self) -> Pieces:
         """The numbers of the AS paths, each of which is one sequence or nothing."""
         lengths = np.maximum(self._spans.lengths(a.AS_PATH)[self._rows] - 2, 0)
-        return self._pieces(self._spans.begins(a.AS_PATH)[self._rows] + 2, lengths >> 2)
+        begins = self._spans.begins(a.AS_PATH)[self._rows] + 2
+        return self._pieces(begins + 4 * self._skipped, (lengths >> 2) - self._skipped)
 
     def pieces(self, kind: int) -> Pieces:
         """Give communities of a kind as words."""

@@ -19,7 +19,7 @@ from flowexport_mgmt.wire.bgp.attributes import MP_REACH, MP_UNREACH
 from flowexport_mgmt.wire.bgp.opening import Version
 from flowexport_mgmt.wire.bgp.prefix_columns import PrefixColumns, decode_prefixes, find_prefixes
 from flowexport_mgmt.wire.bgp.runs import FEW, Run
-from flowexport_mgmt.wire.bgp.updates import Update, UpdateDecoder
+from flowexport_mgmt.wire.bgp.updates import UpdateDecoder
 
 Mask = NDArray[np.bool_]
 Positions = NDArray[np.int64]
@@ -49,15 +49,14 @@ class UpdateColumns:
     sets: AttributeSets
 
 
-def decode_run(
+def decode_plain(
     decoder: UpdateDecoder, data: bytes | bytearray, run: Run
-) -> Iterator[Update | UpdateColumns]:
-    """Decode UPDATEs in their order, plain ones together.
+) -> Iterator[UpdateColumns | bytes]:
+    """Decode plain UPDATEs together; give the bodies of the others, in their place in the order.
 
-    Raises:
-        BgpError: the session cannot go on after what was given so far.
+    ``decoder`` is the one that these are for: it knows what was agreed with the peer.
     """
-    if decoder.four_octets:
+    if decoder.four_octets and len(run.begins) >= FEW:
         block = _Block(data, run, decoder.add_path)
         bounds = np.flatnonzero(np.diff(block.is_plain)) + 1
         edges = [0, *bounds.tolist(), len(run.begins)]
@@ -68,7 +67,7 @@ def decode_run(
             yield block.take(begin, end)
         else:
             for at, after in zip(run.begins[begin:end], run.ends[begin:end], strict=True):
-                yield decoder.decode(bytes(data[at:after]))
+                yield bytes(data[at:after])
 
 
 class _Routes(NamedTuple):

@@ -12,6 +12,7 @@ from flowexport_mgmt.wire.bmp.decode import (
     View,
     split,
 )
+from flowexport_mgmt.wire.bmp.runs import Run, Runs, split_runs
 
 __all__ = [
     "Initiation",
@@ -20,8 +21,11 @@ __all__ = [
     "PeerDown",
     "PeerUp",
     "RouteMonitoring",
+    "Run",
+    "Runs",
     "StatisticsReport",
     "Termination",
     "View",
     "split",
+    "split_runs",
 ]

@@ -115,13 +115,13 @@ class Frame(NamedTuple):
     end: int
 
 
-def split(data: bytes | bytearray) -> Iterator[Frame]:
-    """Yield the whole messages that a buffer begins with.
+def split(data: bytes | bytearray, *, begin: int = 0) -> Iterator[Frame]:
+    """Yield the whole messages that are in a buffer from ``begin`` on.
 
     Raises:
         DecodeError: where the next message begins cannot be told; the connection is of no use.
     """
-    at = 0
+    at = begin
     while len(data) - at >= _COMMON.size:
         version, length, kind = _COMMON.unpack_from(data, at)
         if version != 3:
@@ -148,7 +148,7 @@ def _decode(kind: int, body: bytes) -> Message | None:
 
 
 def _decode_monitoring(body: bytes) -> RouteMonitoring:
-    return RouteMonitoring(_decode_peer(body), _decode_update(body[_PEER.size :]))
+    return RouteMonitoring(decode_peer(body), _decode_update(body[_PEER.size :]))
 
 
 def _decode_initiation(body: bytes) -> Initiation:
@@ -161,7 +161,12 @@ def _decode_termination(body: bytes) -> Termination:
     return Termination(int.from_bytes(reason) if len(reason) == 2 else None)
 
 
-def _decode_peer(body: bytes) -> Peer:
+def decode_peer(body: bytes) -> Peer:
+    """Decode what begins most messages (RFC 7854, section 4.2).
+
+    Raises:
+        DecodeError: it is cut off.
+    """
     if len(body) < _PEER.size:
         raise DecodeError("peer-header", f"a message of {len(body)} octets has no peer")
     kind, flags, distinguisher, address, asn, identifier, *_ = _PEER.unpack_from(body)
@@ -180,14 +185,14 @@ def _decode_update(data: bytes) -> bytes:
 
 
 def _decode_peer_down(body: bytes) -> PeerDown:
-    peer = _decode_peer(body)
+    peer = decode_peer(body)
     if len(body) == _PEER.size:
         raise DecodeError("peer-down", "there is no reason")
     return PeerDown(peer, body[_PEER.size])
 
 
 def _decode_peer_up(body: bytes) -> PeerUp:
-    peer = _decode_peer(body)
+    peer = decode_peer(body)
     begin = _PEER.size + _PEER_UP.size
     if len(body) < begin:
         raise DecodeError("peer-up", f"{len(body)} octets")
@@ -225,7 +230,7 @@ def _text(octets: bytes) -> str:
 
 _DECODERS: Final[dict[int, Callable[[bytes], Message]]] = {
     0: _decode_monitoring,
-    1: lambda body: StatisticsReport(_decode_peer(body)),
+    1: lambda body: StatisticsReport(decode_peer(body)),
     2: _decode_peer_down,
     3: _decode_peer_up,
     4: _decode_initiation,
