@@ -19,9 +19,13 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\x1b\][^\x07]*\x07|[\x07
 
 
 class Terminal:
-    """A dialog with the command line in a terminal of 80 columns without colours."""
+    """A dialog with the command line in a terminal of 80 columns without colours.
 
-    def __init__(self, socket: Path, home: Path, *options: str) -> None:
+    ``place`` is the daemon's socket, or the options that say where else it is.
+    """
+
+    def __init__(self, place: Path | tuple[str, ...], home: Path, *options: str) -> None:
+        where = ("--socket", str(place)) if isinstance(place, Path) else place
         environment = {
             **os.environ,
             "HOME": str(home),
@@ -33,7 +37,7 @@ class Terminal:
         }
         self._child = pexpect.spawn(
             str(FLOWEXPORT),
-            ["--socket", str(socket), *options],
+            [*where, *options],
             env=environment,
             encoding="utf-8",
             codec_errors="replace",
