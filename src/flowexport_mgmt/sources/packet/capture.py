@@ -20,6 +20,7 @@ from flowexport_mgmt.records.samples import (
     HEADER_IPV6,
     SampleBatch,
 )
+from flowexport_mgmt.sources.gathering import is_filling
 from flowexport_mgmt.sources.packet.program import attach, sampling_program
 
 OpenSocket = Callable[[], socket.socket]
@@ -175,6 +176,10 @@ class Capture:
             if len(known):
                 return self._batch(receiver, known, protocol[known], time_ns)
         return None
+
+    def is_filling(self) -> bool:
+        """Whether samples that wait have a good part of the room for them."""
+        return is_filling(self._socket)
 
     def is_at(self, name: str, ifindex: int) -> bool:
         """Whether it still samples this interface, and that has not gone, nor another name."""

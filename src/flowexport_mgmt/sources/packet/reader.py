@@ -10,13 +10,11 @@ import time
 from typing import Final
 
 from flowexport_mgmt.observe.log import LimitedLogger
+from flowexport_mgmt.sources.gathering import gather
 from flowexport_mgmt.sources.packet.capture import Capture, Setting, make_receiver
 from flowexport_mgmt.sources.sampling import TakeBatch
 
 _LOG = LimitedLogger(logging.getLogger(__name__))
-
-_GATHER_S: Final = 0.005
-"""How long samples gather, so that many are handled at a time."""
 
 _TURN: Final = 8
 """Batches that are taken from a capture before others have their turn."""
@@ -85,12 +83,20 @@ class Reader:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            ready = self._epoll.poll()
+            self._epoll.poll()
+            gather(self._is_scarce, self._stopping)
+            ready = self._epoll.poll(0)
             with self._lock:
                 for descriptor, _ in ready:
                     if capture := self._captures.get(descriptor):
                         self._read(capture)
-            self._stopping.wait(_GATHER_S)
+
+    def _is_scarce(self) -> bool:
+        """Tell whether a capture has little room left; those that have nothing are not asked."""
+        ready = self._epoll.poll(0)
+        with self._lock:
+            captures = (self._captures.get(descriptor) for descriptor, _ in ready)
+            return any(capture is not None and capture.is_filling() for capture in captures)
 
     def _read(self, capture: Capture) -> None:
         """Take a turn's worth of batches; an interface that went down says so here, once."""

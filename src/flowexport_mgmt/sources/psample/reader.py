@@ -15,6 +15,7 @@ import numpy as np
 
 from flowexport_mgmt.link.mmsg import Receiver
 from flowexport_mgmt.observe.log import LimitedLogger
+from flowexport_mgmt.sources.gathering import gather, is_filling
 from flowexport_mgmt.sources.genetlink import NETLINK_GENERIC, Family
 from flowexport_mgmt.sources.psample.ledger import Ledger
 from flowexport_mgmt.sources.sampling import TakeBatch
@@ -29,9 +30,6 @@ the beginnings of messages, which are read most, then do not push one another ou
 
 _BUFFER: Final = 32 << 20
 """Octets of samples that may wait in the kernel; each takes about a thousand."""
-
-_GATHER_S: Final = 0.005
-"""How long samples gather, so that many are handled at a time."""
 
 _SOL_NETLINK, _ADD_MEMBERSHIP, _SO_RCVBUFFORCE = 270, 1, 33
 _SAMPLES, _CONFIG = "packets", "config"
@@ -117,12 +115,15 @@ class Reader:
         poll.register(self._stop, select.POLLIN)
         while not self._stopping.is_set():
             poll.poll()
+            gather(self._is_filling, self._stopping)
             try:
                 while self._read() == _SLOTS:
                     pass
             except Exception as error:  # noqa: BLE001 - the next samples may be better
                 _LOG.log(logging.ERROR, "psample", "sampled packets: %r", error)
-            self._stopping.wait(_GATHER_S)
+
+    def _is_filling(self) -> bool:
+        return is_filling(self._socket)
 
     def _read(self) -> int:
         """Handle one call's worth of messages; say how many there were."""
