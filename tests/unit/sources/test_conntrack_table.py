@@ -256,6 +256,7 @@ class _Kernel:
 @pytest.mark.parametrize("recent", [1, 1 << 16])
 def test_large_dumps_in_pieces(monkeypatch: pytest.MonkeyPatch, recent: int) -> None:
     monkeypatch.setattr(module, "_RECENT", recent)
+    monkeypatch.setattr(module, "_MANY", 2 * recent)
     table = FlowTable()
     random_ = np.random.default_rng(1)
     keys = np.unique(random_.integers(0, 1 << 63, 5000).astype(np.uint64) * np.uint64(2))

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from flowexport_mgmt.sources.conntrack.directory import Directory
 from flowexport_mgmt.sources.conntrack.keys import Keys
 
 Counters = NDArray[np.uint64]
@@ -37,6 +38,8 @@ class Segment:
 
     keys: Keys
     rows: NDArray[np.uint64]
+    directory: Directory | None = None
+    """Finds keys fast, while it is worth it."""
 
     @classmethod
     def empty(cls) -> Segment:
@@ -52,6 +55,12 @@ class Segment:
         """Count the flows."""
         return len(self.keys)
 
+    @property
+    def memory(self) -> int:
+        """Octets that the flows take."""
+        index = 0 if self.directory is None else self.directory.nbytes
+        return self.keys.nbytes + self.rows.nbytes + index
+
     def put(self, at: NDArray[np.intp], rows: NDArray[np.uint64]) -> None:
         """Replace rows, each as one piece of memory, which is twice as fast as number by number."""
         whole = f"V{rows.strides[0]}"
@@ -61,9 +70,11 @@ class Segment:
         """Tell which of the sorted ``keys`` are here, and where those stand."""
         if not len(self.keys):
             return np.zeros(len(keys), np.bool_), np.empty(0, np.intp)
-        at = np.searchsorted(self.keys, keys)
-        np.minimum(at, len(self.keys) - 1, out=at)
-        found = self.keys[at] == keys
+        if self.directory is not None:
+            found, at = self.directory.find(keys)
+        else:
+            at = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+            found = self.keys[at] == keys
         return found, at if found.all() else at[found]
 
     def merge(self, other: Segment) -> Segment:
@@ -73,6 +84,18 @@ class Segment:
             np.insert(self.keys, at, other.keys), np.insert(self.rows, at, other.rows, axis=0)
         )
 
-    def keep(self, chosen: NDArray[np.bool_]) -> Segment:
-        """Copy some of the flows, so that the memory of the others is given back."""
-        return self if chosen.all() else Segment(self.keys[chosen], self.rows[chosen])
+    def keep(self, chosen: NDArray[np.bool_], other: Segment | None = None) -> Segment:
+        """Copy some of the flows, so that the memory of the others is given back.
+
+        Those of ``other``, which are not here, are sorted in meanwhile.
+        """
+        if not len(self) and other is not None:
+            return other
+        if other is None or not len(other):
+            return self if chosen.all() else Segment(self.keys[chosen], self.rows[chosen])
+        from_here = np.flatnonzero(chosen)
+        keys = self.keys[from_here]
+        at = np.searchsorted(keys, other.keys)
+        rows = self.rows.take(np.insert(from_here, at, 0), axis=0, mode="clip")
+        rows[at + np.arange(len(other))] = other.rows
+        return Segment(np.insert(keys, at, other.keys), rows)

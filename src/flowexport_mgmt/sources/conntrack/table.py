@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from flowexport_mgmt.sources.conntrack.directory import Directory
 from flowexport_mgmt.sources.conntrack.keys import Keys
 from flowexport_mgmt.sources.conntrack.segment import (
     COUNTERS,
@@ -20,6 +21,8 @@ from flowexport_mgmt.sources.conntrack.segment import (
     Segment,
 )
 
+_MANY: Final = 1 << 15
+"""Flows from which on a directory is worth making."""
 _RECENT: Final = 1 << 16
 """Flows that are kept beside the others at least, before they are sorted in among them."""
 
@@ -65,12 +68,14 @@ class FlowTable:
     @property
     def memory(self) -> int:
         """Octets that the flows take."""
-        return sum(part.keys.nbytes + part.rows.nbytes for part in (self._main, self._recent))
+        return self._main.memory + self._recent.memory
 
     def begin(self) -> None:
         """Begin a dump."""
         self._sort_in()
         self._main.flags[:] &= ~SEEN
+        if len(self._main) >= _MANY:
+            self._main.directory = Directory(self._main.keys)
         self._dumping = True
 
     def update(
@@ -120,15 +125,19 @@ class FlowTable:
             How many flows were forgotten, of whose end nobody told.
         """
         self._dumping = False
-        self.compact()
+        self._main.directory = None
         if not whole:
+            self.compact()
             return 0
         flags = self._main.flags
-        unseen = (flags & SEEN) == 0
-        forgotten = unseen & ((flags & MISSED) != 0)
+        gone, unseen = (flags & GONE) != 0, (flags & SEEN) == 0
+        forgotten = unseen & ~gone & ((flags & MISSED) != 0)
         flags &= ~(SEEN | MISSED)
         flags[unseen] |= MISSED
-        self._main = self._main.keep(~forgotten)
+        recent = self._recent.keep((self._recent.flags & GONE) == 0)
+        recent.flags[:] &= ~SEEN
+        self._main = self._main.keep(~(gone | forgotten), recent)
+        self._recent, self._gone = Segment.empty(), 0
         return int(forgotten.sum())
 
     def compact(self) -> None:
