@@ -32,8 +32,11 @@ class Scene:
     level: Path = ()
 
     def commands(self) -> list[Command]:
-        """List the commands that there are: in this mode, with this schema."""
-        return [c for c in COMMANDS if c.mode & self.mode and self._has(c.needs)]
+        """List the commands that there are: in this mode, with this schema; remembered."""
+        known: dict[Mode, list[Command]] = self.grammar.__dict__.setdefault("_commands", {})
+        if self.mode not in known:
+            known[self.mode] = [c for c in COMMANDS if c.mode & self.mode and self._has(c.needs)]
+        return known[self.mode]
 
     def _has(self, needs: str) -> bool:
         if needs.startswith("rpc "):

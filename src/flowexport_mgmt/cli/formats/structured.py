@@ -11,6 +11,8 @@ import msgspec
 from flowexport_mgmt.cli.values import Value
 
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*")
+_UNPRINTABLE: Final = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+"""What YAML does not have as it is, or takes for the end of a line (YAML 1.2, section 5.1)."""
 _WORDS: Final = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n", "none"))
 
 
@@ -68,4 +70,5 @@ def _scalar(value: Value) -> str:
     """Write a scalar; a text that YAML could take for something else is quoted as JSON is."""
     if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
         return value
-    return msgspec.json.encode(value).decode()
+    written = msgspec.json.encode(value).decode()
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", written)

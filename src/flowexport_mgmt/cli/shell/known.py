@@ -29,20 +29,28 @@ class Known:
         self._data: etree._Element | None = None
         self._edits = -1
         self._read = 0.0
+        self._entries: dict[Path, list[tuple[str, ...]]] = {}
         self._state: dict[str, tuple[float, list[str]]] = {}
 
     def keys(self, path: Path) -> list[str]:
         """List what the next key of a list may be; ``path`` ends at it with the keys before."""
         *above, step = path
-        holder = self._element(tuple(above))
         if not step.node.config:
             return self._state_keys(path)
-        if holder is None:
-            return []
         given = len(step.keys)
-        found = [entry_keys(e, step.node) for e in holder.iterchildren(step.node.tag)]
+        found = self._keys_of((*above, Step(step.node)))
         matching = [keys[given] for keys in found if keys[:given] == step.keys]
         return list(dict.fromkeys(matching))[:_MOST]
+
+    def _keys_of(self, path: Path) -> list[tuple[str, ...]]:
+        """Give the keys of all entries of a list; kept as long as what they were read from."""
+        holder = self._element(path[:-1])
+        known = self._entries.get(path)
+        if known is None:
+            node = path[-1].node
+            entries = () if holder is None else holder.iterchildren(node.tag)
+            known = self._entries[path] = [entry_keys(entry, node) for entry in entries]
+        return known
 
     def values(self, path: Path) -> list[str]:
         """List the values that a leaf or leaf-list has."""
@@ -76,6 +84,7 @@ class Known:
                 self._data = self._operator.session.get_config("candidate")
             except FAILURES:
                 self._data = None
+            self._entries.clear()
             self._edits, self._read = self._operator.edits, now
         return self._data
 
