@@ -6,7 +6,7 @@ from typing import Final
 
 from flowexport_mgmt.cli.commands import listing, reading
 from flowexport_mgmt.cli.commands.acting import collectors_do
-from flowexport_mgmt.cli.commands.command import Argument, Command, Kind, Mode
+from flowexport_mgmt.cli.commands.command import Argument, Command, Kind, Mode, Run
 from flowexport_mgmt.cli.commands.monitoring import monitor
 from flowexport_mgmt.cli.configure import committing, editing, mode
 
@@ -17,6 +17,17 @@ _COLLECTORS: Final = "flow-export/collector"
 
 def _one_collector(word: str, help_: str) -> Argument:
     return Argument(word=word, value="NAME", help=help_, entries=_COLLECTORS)
+
+
+def _editing(word: str, help_: str, run: Run, *arguments: Argument) -> Command:
+    """Declare a command of configure mode whose answer is a word or nothing."""
+    return Command(
+        words=(word,), help=help_, arguments=arguments, run=run, mode=Mode.CONFIGURE, pipes=False
+    )
+
+
+def _leaving(word: str, help_: str) -> Command:
+    return Command(words=(word,), help=help_, run=mode.leave, mode=Mode.BOTH, pipes=False)
 
 
 OPERATIONAL: Final = (
@@ -115,45 +126,31 @@ OPERATIONAL: Final = (
     ),
 )
 CONFIGURE: Final = (
-    Command(
-        words=("set",),
-        help="set leaves, several of one entry on a line",
-        arguments=(Argument(value="PATH VALUE", kind=Kind.SETTINGS, required=True, help="what"),),
-        run=editing.set_,
-        mode=Mode.CONFIGURE,
-        pipes=False,
+    _editing(
+        "set",
+        "set leaves, several of one entry on a line",
+        editing.set_,
+        Argument(value="PATH VALUE", kind=Kind.SETTINGS, required=True, help="what"),
     ),
-    Command(
-        words=("delete",),
-        help="delete a leaf, an entry or all that is in a place",
-        arguments=(Argument(value="PATH", kind=Kind.CONFIG, required=True, help="what"),),
-        run=editing.delete,
-        mode=Mode.CONFIGURE,
-        pipes=False,
+    _editing(
+        "delete",
+        "delete a leaf, an entry or all that is in a place",
+        editing.delete,
+        Argument(value="PATH", kind=Kind.CONFIG, required=True, help="what"),
     ),
-    Command(
-        words=("edit",),
-        help="go to a place, where further paths begin",
-        arguments=(Argument(value="PATH", kind=Kind.CONFIG, required=True, help="where"),),
-        run=mode.edit,
-        mode=Mode.CONFIGURE,
-        pipes=False,
+    _editing(
+        "edit",
+        "go to a place, where further paths begin",
+        mode.edit,
+        Argument(value="PATH", kind=Kind.CONFIG, required=True, help="where"),
     ),
-    Command(
-        words=("up",),
-        help="go up a level, or several",
-        arguments=(Argument(value="N", kind=Kind.NUMBER, help="how many"),),
-        run=mode.up,
-        mode=Mode.CONFIGURE,
-        pipes=False,
+    _editing(
+        "up",
+        "go up a level, or several",
+        mode.up,
+        Argument(value="N", kind=Kind.NUMBER, help="how many"),
     ),
-    Command(
-        words=("top",),
-        help="go to the top",
-        run=mode.top,
-        mode=Mode.CONFIGURE,
-        pipes=False,
-    ),
+    _editing("top", "go to the top", mode.top),
     Command(
         words=("show",),
         help="the candidate at this level",
@@ -163,100 +160,60 @@ CONFIGURE: Final = (
         mode=Mode.CONFIGURE,
         only=_CONFIGURATION,
     ),
-    Command(
-        words=("load",),
-        help="read a file of brace text, set lines, JSON or XML into the candidate",
-        arguments=(
-            Argument(word="merge", kind=Kind.FLAG, help="on top of what is there"),
-            Argument(word="replace", kind=Kind.FLAG, help="in place of what the file names"),
-            Argument(word="override", kind=Kind.FLAG, help="instead of everything"),
-            Argument(value="FILE", kind=Kind.FILE, required=True, help="'-': what is typed next"),
+    _editing(
+        "load",
+        "read a file of brace text, set lines, JSON or XML into the candidate",
+        editing.load,
+        Argument(word="merge", kind=Kind.FLAG, help="on top of what is there"),
+        Argument(word="replace", kind=Kind.FLAG, help="in place of what the file names"),
+        Argument(word="override", kind=Kind.FLAG, help="instead of everything"),
+        Argument(value="FILE", kind=Kind.FILE, required=True, help="'-': what is typed next"),
+    ),
+    _editing(
+        "save",
+        "write the candidate to a file; .json, .xml and .set in its name say the form",
+        editing.save,
+        Argument(value="FILE", kind=Kind.FILE, required=True, help="where to"),
+    ),
+    _editing("validate", "check the candidate", committing.validate),
+    _editing(
+        "commit",
+        "make the candidate what runs",
+        committing.commit,
+        Argument(word="comment", value="TEXT", help="why, for the history"),
+        Argument(
+            word="confirmed",
+            value="SECONDS",
+            kind=Kind.NUMBER,
+            value_optional=True,
+            help="go back unless it is confirmed in time",
         ),
-        run=editing.load,
-        mode=Mode.CONFIGURE,
-        pipes=False,
+        Argument(word="persist", value="TOKEN", help="with confirmed: outlive this session"),
+        Argument(word="check", kind=Kind.FLAG, help="only try whether it is possible"),
     ),
-    Command(
-        words=("save",),
-        help="write the candidate to a file; .json, .xml and .set in its name say the form",
-        arguments=(Argument(value="FILE", kind=Kind.FILE, required=True, help="where to"),),
-        run=editing.save,
-        mode=Mode.CONFIGURE,
-        pipes=False,
+    _editing(
+        "confirm",
+        "keep what a confirmed commit made",
+        committing.confirm,
+        Argument(value="TOKEN", help="that of persist"),
     ),
-    Command(
-        words=("validate",),
-        help="check the candidate",
-        run=committing.validate,
-        mode=Mode.CONFIGURE,
-        pipes=False,
+    _editing(
+        "abort",
+        "go back from a confirmed commit at once",
+        committing.abort,
+        Argument(value="TOKEN", help="that of persist"),
     ),
-    Command(
-        words=("commit",),
-        help="make the candidate what runs",
-        arguments=(
-            Argument(word="comment", value="TEXT", help="why, for the history"),
-            Argument(
-                word="confirmed",
-                value="SECONDS",
-                kind=Kind.NUMBER,
-                value_optional=True,
-                help="go back unless it is confirmed in time",
-            ),
-            Argument(word="persist", value="TOKEN", help="with confirmed: outlive this session"),
-            Argument(word="check", kind=Kind.FLAG, help="only try whether it is possible"),
-        ),
-        run=committing.commit,
-        mode=Mode.CONFIGURE,
-        pipes=False,
+    _editing(
+        "rollback",
+        "make the candidate what ran N commits ago; 0 is what runs",
+        committing.rollback,
+        Argument(value="N", kind=Kind.NUMBER, required=True, help="how many back"),
     ),
-    Command(
-        words=("confirm",),
-        help="keep what a confirmed commit made",
-        arguments=(Argument(value="TOKEN", help="that of persist"),),
-        run=committing.confirm,
-        mode=Mode.CONFIGURE,
-        pipes=False,
-    ),
-    Command(
-        words=("abort",),
-        help="go back from a confirmed commit at once",
-        arguments=(Argument(value="TOKEN", help="that of persist"),),
-        run=committing.abort,
-        mode=Mode.CONFIGURE,
-        pipes=False,
-    ),
-    Command(
-        words=("rollback",),
-        help="make the candidate what ran N commits ago; 0 is what runs",
-        arguments=(Argument(value="N", kind=Kind.NUMBER, required=True, help="how many back"),),
-        run=committing.rollback,
-        mode=Mode.CONFIGURE,
-        pipes=False,
-    ),
-    Command(
-        words=("discard",),
-        help="forget what was not committed",
-        run=committing.discard,
-        mode=Mode.CONFIGURE,
-        pipes=False,
-    ),
+    _editing("discard", "forget what was not committed", committing.discard),
 )
 BOTH: Final = (
-    Command(
-        words=("exit",),
-        help="go up to the top, out of configure mode, or out of the program",
-        run=mode.leave,
-        mode=Mode.BOTH,
-        pipes=False,
-    ),
-    Command(
-        words=("quit",),
-        help="leave the mode, or the program",
-        run=mode.leave,
-        mode=Mode.BOTH,
-        pipes=False,
-    ),
+    _leaving("exit", "go up to the top, out of configure mode, or out of the program"),
+    _leaving("quit", "leave the mode, or the program"),
 )
 COMMANDS: Final = (*OPERATIONAL, *CONFIGURE, *BOTH)
 RUN: Final = "run"
