@@ -28,7 +28,8 @@ FOLLOWED = (
 )
 MASQUERADE = (
     "chain translated {",
-    "type nat hook postrouting priority srcnat; oifname port1 ip saddr 10.7.0.9 masquerade; }",
+    "type nat hook postrouting priority srcnat; oifname port1 ip saddr 10.7.0.9 masquerade;",
+    "oifname port1 ip6 saddr fd07::9 masquerade; }",
 )
 
 
@@ -117,11 +118,12 @@ def end_all(way: Road) -> None:
 
 
 def test_every_kind_of_flow_adds_up_to_what_the_kernel_counted(way: Road, router: Exporter) -> None:
+    way.near.ip("address", "add", "fd07::9/64", "dev", "eth0", "nodad")
     router.start(active_timeout=1)
-    for target in (FAR, FAR6):
+    for target, translated in ((FAR, "10.7.0.9"), (FAR6, "fd07::9")):
         talk_tcp(way, target)
         send(way, target, 9, count=20)
-    talk_tcp(way, FAR, source="10.7.0.9")
+        talk_tcp(way, target, source=translated)
     send(way, FAR, 10, count=5, source="10.7.0.9")
     send(way, FAR, 11, count=7, protocol=UDPLITE)
     talk_sctp(way)
@@ -139,7 +141,11 @@ def test_every_kind_of_flow_adds_up_to_what_the_kernel_counted(way: Road, router
     assert expected[UDP, NEAR, FAR, 5009, 9, 0] == (20 * (28 + PAYLOAD), 20)
     # What comes back to a translated connection goes to the router's address.
     assert (UDP, "10.7.0.9", FAR, 5010, 10, 0) in expected
-    assert any(key[0] == TCP and key[2] == "10.8.0.254" for key in expected)
+    for outside, name in (("10.8.0.254", "IPv4"), ("fd08::ff", "IPv6")):
+        assert any(key[0] == TCP and key[2] == outside for key in expected)
+        names = f"postNATSource{name}Address", f"postNATDestination{name}Address"
+        told = [tuple(record.get(one) for one in names) for record in router.records]
+        assert (outside, FAR6 if name == "IPv6" else FAR) in told
 
 
 def test_a_flow_between_two_dumps_is_told_when_it_ends(way: Road, router: Exporter) -> None:

@@ -323,6 +323,20 @@ def test_without_the_capability_it_is_degraded(space: Namespace) -> None:
     assert "CAP_NET_ADMIN" in said
 
 
+def test_switches_that_cannot_be_set_are_named(space: Namespace, tmp_path: Path) -> None:
+    """As in a container, where /proc/sys is read-only; what can be had goes on."""
+    del space
+    set_switches(acct=0)
+    sealed = "mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys && exec"
+    words = f'{sealed} "$0" -c "$1" "$2"'
+    command = ("unshare", "-m", "sh", "-c", words, sys.executable, PROGRAM)
+    with process(*command, str(tmp_path / "word")) as child:
+        assert child.stdout is not None
+        said = child.stdout.readline()
+    assert said.startswith("degraded manage-kernel: /proc/sys/net/netfilter/nf_conntrack_acct: ")
+    assert "Read-only" in said
+
+
 def test_switches_are_set_and_put_back(way: Road, tmp_path: Path) -> None:
     with way.router.inside():
         set_switches(acct=0, timestamp=0, events=2)
