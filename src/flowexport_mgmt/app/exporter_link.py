@@ -16,8 +16,10 @@ from flowexport_mgmt.errors import ErrorTag, LinkError, ManagementError
 from flowexport_mgmt.link import messages as m
 from flowexport_mgmt.link.channel import Channel, NoAnswerError
 from flowexport_mgmt.model import flow_export as fe
+from flowexport_mgmt.model import simulation as fes
 from flowexport_mgmt.model.configuration import Configuration
 from flowexport_mgmt.observe import crash
+from flowexport_mgmt.schema.on_request import requests_in
 
 _BEFORE_PREPARE = crash.declare("manager.exporter-prepare.before")
 _AFTER_PREPARE = crash.declare("manager.exporter-prepare.after")
@@ -31,6 +33,8 @@ _ARRIVAL_PATIENCE = 5.0
 """Seconds that a commit waits for an exporter that is being started."""
 _STATE_PATIENCE = 5.0
 _MOST_DEVICES = 10_000
+_MOST_LISTED = 1000
+_DEVICES = "/simulation/device"
 _MOST_ADDRESSES = 1024
 
 _logger = logging.getLogger(__name__)
@@ -231,6 +235,7 @@ class ExporterState:
             reply = m.State(flow_export=fe.FlowExportState(exporter=fe.Exporter()))
         if not isinstance(reply, m.State):
             raise LinkError(f"the exporter answered {reply}")
+        reply = await self._with_devices(reply, requests_in(paths, _DEVICES))
         if reply.flow_export is not None:
             self.uncleared = {
                 each.name: each.statistics
@@ -238,6 +243,23 @@ class ExporterState:
                 if each.statistics is not None
             }
         return self._name(reply)
+
+    async def _with_devices(self, state: m.State, requests: Sequence[Mapping[str, str]]) -> m.State:
+        """Add the devices that are asked for: by their addresses, else of a group, else any."""
+        if state.simulation is None or not requests:
+            return state
+        found: dict[str, fes.Device] = {}
+        for request in requests:
+            if (left := _MOST_LISTED - len(found)) <= 0:
+                break
+            address, group = request.get("address"), request.get("group")
+            reply = await self._link.request(
+                m.GetDevices(address=address, group=group, limit=left), _STATE_PATIENCE
+            )
+            if isinstance(reply, m.Devices):  # who asks for no address is told of none
+                found |= {each.address: each for each in reply.devices}
+        simulation = msgspec.structs.replace(state.simulation, device=tuple(found.values()))
+        return msgspec.structs.replace(state, simulation=simulation)
 
     def _name(self, state: m.State) -> Mapping[str, msgspec.Struct]:
         nodes: dict[str, msgspec.Struct] = {}

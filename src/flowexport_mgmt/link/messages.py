@@ -219,26 +219,11 @@ class Diagnosis(_Message, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
 
 
-class Device(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", omit_defaults=True):
-    """A simulated device as the model has it."""
-
-    address: str
-    group: str
-    flows_active: int
-    sequence: int
-    sent_packets: int
-    sent_bytes: int
-    sent_records: int
-    send_failures: int
-    oper_status: OperStatus
-    oper_reason: str | None = None
-
-
 class Devices(_Message, frozen=True, kw_only=True):
     """A page of simulated devices, and how many there are."""
 
     total: int
-    devices: tuple[Device, ...] = ()
+    devices: tuple[fes.Device, ...] = ()
 
 
 class Failed(_Message, frozen=True, kw_only=True):

@@ -199,6 +199,45 @@ class Exporter(Node, frozen=True, kw_only=True):
     """Why oper-status is not 'up', in words an operator can act on."""
 
 
+class Device(Node, frozen=True, kw_only=True):
+    """The devices, in the order of their addresses. Readings that name the list have those whose
+    address, or else whose group, they ask for, the first 1000 at most; others have none of it.
+    The operation 'devices' gives pages of any number of devices.
+    """
+
+    address: str
+    """The address of the device."""
+
+    group: str | None = None
+    """The group that it is of."""
+
+    flows_active: int | None = None
+    """Flows that are under way. Units: flows."""
+
+    sequence: int | None = None
+    """The count that its protocol numbers by, after its latest datagram."""
+
+    sent_packets: int | None = None
+    """Datagrams that the kernel took. Units: datagrams."""
+
+    sent_bytes: int | None = None
+    """The UDP payload of these datagrams. Units: octets."""
+
+    sent_records: int | None = None
+    """Flow records in these datagrams, for sFlow flow samples. Option data and counters are not
+    among them. Units: records.
+    """
+
+    send_failures: int | None = None
+    """Datagrams that were made, and numbered, and that the kernel refused. Units: datagrams."""
+
+    oper_status: OperStatus | None = None
+    """How the device fares."""
+
+    oper_reason: str | None = None
+    """Why oper-status is not 'up'."""
+
+
 class SimulationState(Node, frozen=True, kw_only=True):
     """Simulated devices. Their groups are configuration as everything else: a group that a commit
     adds or changes speaks from its next tick on, others feel nothing of it.
@@ -225,6 +264,7 @@ class SimulationState(Node, frozen=True, kw_only=True):
     """
 
     exporter: tuple[Exporter, ...] = ()
+    device: tuple[Device, ...] = ()
     discontinuity_time: str | None = None
     """The latest time at which the counters beside this leaf were zero because the entity started
     or they were cleared.

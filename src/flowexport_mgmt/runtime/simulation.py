@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
-from flowexport_mgmt.link.messages import Device, Devices, GetDevices
+from flowexport_mgmt.link.messages import Devices, GetDevices
 from flowexport_mgmt.model import simulation as fes
 from flowexport_mgmt.model.base import OperStatus
 from flowexport_mgmt.model.flow_export import Protocol, RecordFormat
@@ -203,8 +203,8 @@ def _describe_exporter(report: ExporterReport) -> fes.Exporter:
     )
 
 
-def _describe_device(report: DeviceReport) -> Device:
-    return Device(
+def _describe_device(report: DeviceReport) -> fes.Device:
+    return fes.Device(
         address=str(report.address),
         group=report.group,
         flows_active=report.flows_active,

@@ -14,7 +14,7 @@ import libyang
 
 from flowexport_mgmt.schema import library
 from flowexport_mgmt.schema.library import NULL, Pointer
-from flowexport_mgmt.schema.nodes import Choice, SchemaNode, SchemaNodes, mandatory_choices
+from flowexport_mgmt.schema.nodes import Choice, Kind, SchemaNode, SchemaNodes, mandatory_choices
 from flowexport_mgmt.schema.paths import Step, parse_path, render_path
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -123,6 +123,14 @@ def _is_implemented(module: libyang.Module) -> bool:
     return bool(module.cdata.implemented) and module.name() not in _INTERNAL
 
 
+def _on_request(nodes: Iterable[SchemaNode]) -> Iterator[str]:
+    for node in nodes:
+        if node.on_request:
+            yield node.schema_path
+        if node.kind in (Kind.CONTAINER, Kind.LIST):
+            yield from _on_request(node.children.values())
+
+
 class SchemaContext:
     """A libyang context with every module that the daemon implements.
 
@@ -209,6 +217,11 @@ class SchemaContext:
     def top_by_json_name(self) -> Mapping[str, SchemaNode]:
         """The top data nodes by their RFC 7951 names."""
         return {f"{node.module}:{node.name}": node for node in self.top_nodes.values()}
+
+    @cached_property
+    def on_request(self) -> frozenset[str]:
+        """The schema paths of the lists that are told only to who names them."""
+        return frozenset(_on_request(self.top_nodes.values()))
 
     @cached_property
     def namespaces(self) -> Mapping[str, str]:

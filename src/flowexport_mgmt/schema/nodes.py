@@ -25,6 +25,7 @@ class Kind(enum.Enum):
     ACTION = lib.LYS_ACTION
 
 
+_ON_REQUEST = ("flow-export-types", "on-request")
 _ALL_KINDS = {kind.value: kind for kind in Kind}
 _KINDS = {kind.value: kind for kind in Kind if kind is not Kind.ACTION}
 _STRUCTS = {Kind.LIST: "list", Kind.LEAF_LIST: "leaflist", Kind.LEAF: "leaf"}
@@ -100,6 +101,13 @@ class SchemaNode:
         self.user_ordered = self.is_list and bool(flags & lib.LYS_ORDBY_USER)
         self.is_key = self.kind is Kind.LEAF and bool(flags & lib.LYS_KEY)
         self.has_when = bool(lib.lysc_node_when(pointer))
+
+    @cached_property
+    def on_request(self) -> bool:
+        """Whether it is state that is told only to who names it, as flow-export-types marks it."""
+        definitions = (getattr(extension, "def") for extension in items(self.pointer.exts))
+        names = ((text(d.module.name), text(d.name)) for d in definitions)
+        return self.kind is Kind.LIST and _ON_REQUEST in names
 
     @property
     def is_any(self) -> bool:

@@ -102,6 +102,11 @@ def parse_predicates(text: str) -> tuple[tuple[str, str], ...]:
     return found
 
 
+def predicates_at(text: str, position: int) -> tuple[tuple[str, str], ...]:
+    """Parse the predicates that begin at a position, as many as there are."""
+    return _parse_predicates(text, position)[0]
+
+
 def _parse_steps(path: str) -> Iterator[PathStep]:
     position = 0
     while position < len(path):

@@ -132,17 +132,24 @@ def report_devices(fleet: Fleet, page: DevicePage, now_ms: int) -> tuple[int, li
     """Give how many devices there are, and a page of them in the order of their addresses."""
     groups = [g for g in fleet.groups.values() if page.group in (None, g.settings.name)]
     if page.address is not None:
-        groups = [g for g in groups if g.settings.first.version == page.address.version]
+        groups = [g for g in groups if _has(g, page.address)]
     if not groups:
         return 0, []
-    owners, places = _order(groups)
-    if page.address is not None:
-        wanted = int(page.address) - np.array([int(g.settings.first) for g in groups], object)
-        chosen = places == wanted[owners]
-        owners, places = owners[chosen], places[chosen]
+    if page.address is not None:  # no two groups have the same address
+        owners = np.zeros(1, np.intp)
+        places = np.array([int(page.address) - int(groups[0].settings.first)])
+    else:
+        owners, places = _order(groups)
     part = slice(page.offset, page.offset + page.limit)
     found = _describe_all(fleet, groups, owners[part], places[part], now_ms)
     return len(owners), found
+
+
+def _has(group: Group, address: Address) -> bool:
+    first = group.settings.first
+    place = int(address) - int(first)
+    is_within = address.version == first.version and 0 <= place < group.settings.count
+    return is_within and bool(group.present[place])
 
 
 def _order(groups: list[Group]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

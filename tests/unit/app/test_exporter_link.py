@@ -24,6 +24,7 @@ from flowexport_mgmt.errors import LinkError, ManagementError
 from flowexport_mgmt.link import messages as m
 from flowexport_mgmt.link.channel import EventQueue
 from flowexport_mgmt.model import flow_export as fe
+from flowexport_mgmt.model import simulation as fes
 from flowexport_mgmt.model.base import OperStatus
 from flowexport_mgmt.model.configuration import Configuration
 from flowexport_mgmt.model.server import Logging, LoggingLevel, Server
@@ -257,3 +258,28 @@ async def test_routes_are_looked_up(ends: Ends, monkeypatch: pytest.MonkeyPatch)
         with pytest.raises(ManagementError):
             await calls.lookup_routes({"address": wrong})
     assert len(asked) == 1
+
+
+async def test_devices_are_told_to_who_names_them(ends: Ends) -> None:
+    groups = (
+        fes.DeviceGroup(name="a", start_address="127.9.0.1", count=1500),
+        fes.DeviceGroup(name="b/c", start_address="127.8.0.1", count=3),
+    )
+    await ends.commit(1, Configuration(simulation=fes.Simulation(device_group=groups)))
+    state = ExporterState(ends.link, lambda: True)
+
+    async def ask(*paths: str) -> list[str]:
+        told = (await state.state(paths))["flow-export-simulation:simulation"]
+        assert isinstance(told, fes.SimulationState)
+        return [device.address for device in told.device]
+
+    device = "/simulation/device"
+    await until(lambda: ends.runtime.devices(m.GetDevices()).total == 1503)
+    assert await ask("/simulation") == await ask("/") == []
+    assert await ask(f"{device}[address='127.9.0.7']", "/simulation") == ["127.9.0.7"]
+    assert await ask(f"{device}[group='b/c']") == ["127.8.0.1", "127.8.0.2", "127.8.0.3"]
+    assert await ask(f"{device}[address='127.7.0.7']") == await ask(f"{device}[address='x']") == []
+    first = await ask(device)
+    assert (len(first), first[:4]) == (1000, ["127.8.0.1", "127.8.0.2", "127.8.0.3", "127.9.0.1"])
+    many = (f"{device}[address='127.9.4.{n}']" for n in (1, 2))
+    assert await ask(*many) == ["127.9.4.1", "127.9.4.2"]

@@ -18,6 +18,7 @@ from flowexport_mgmt.north.gnmi.paths import (
     CLI,
     Instance,
     Pattern,
+    asked_paths,
     read_path,
     resolve,
     select,
@@ -33,7 +34,6 @@ from flowexport_mgmt.north.gnmi.requests import (
 from flowexport_mgmt.north.gnmi.shape import GONE, Shape, entries
 from flowexport_mgmt.north.gnmi.status import Code, RpcError, invalid, unimplemented
 from flowexport_mgmt.north.gnmi.values import encode_json, encode_leaf, encode_root
-from flowexport_mgmt.schema.nodes import SchemaNode
 
 _MAX_PATHS: Final = 1024
 
@@ -65,7 +65,8 @@ class Getter:
             (pattern, ()) if pattern.origin == CLI else resolve(self._schema, pattern)
             for pattern in read
         ]
-        reading = await self._read(session, shape, [node for _, nodes in found for node in nodes])
+        paths = [p for one, nodes in found for p in asked_paths(self._schema, one, nodes)]
+        reading = await self._read(session, shape, paths)
         response = GetResponse()
         for pattern, _ in found:
             notification = response.notification.add(timestamp=_time(shape, reading))
@@ -92,11 +93,10 @@ class Getter:
         extensions = read_extensions(request.extension, allowed=("depth",))
         return Shape(data, read_models(self._schema, request.use_models), extensions.depth)
 
-    async def _read(self, session: Session, shape: Shape, nodes: Sequence[SchemaNode]) -> Reading:
+    async def _read(self, session: Session, shape: Shape, paths: Sequence[str]) -> Reading:
         if shape.data is DataType.CONFIG:
             return self._reader.configuration(session)
-        paths = tuple(dict.fromkeys(node.schema_path for node in nodes)) or ("/",)
-        return await self._reader.operational(session, paths)
+        return await self._reader.operational(session, tuple(dict.fromkeys(paths)))
 
     def _fill(
         self,

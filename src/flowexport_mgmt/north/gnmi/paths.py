@@ -19,6 +19,7 @@ from flowexport_mgmt.north.gnmi.status import Code, RpcError, invalid, unimpleme
 from flowexport_mgmt.schema.context import SchemaContext
 from flowexport_mgmt.schema.library import LibraryError
 from flowexport_mgmt.schema.nodes import Kind, SchemaNode
+from flowexport_mgmt.schema.on_request import list_of, write_request
 from flowexport_mgmt.schema.values import canonical_value
 
 CLI: Final = "cli"
@@ -212,6 +213,25 @@ def _key(schema: SchemaContext, key: SchemaNode, value: str, pattern: Pattern) -
     except LibraryError as error:
         said = error.items[0].message if error.items else str(error)
         raise invalid(f"{pattern}: key {key.name}: {said}") from None
+
+
+def asked_paths(
+    schema: SchemaContext, pattern: Pattern, nodes: Iterable[SchemaNode]
+) -> tuple[str, ...]:
+    """Give the schema paths of what a pattern leads to; none leads to the root.
+
+    Lists that are told only to who names them are asked for with the keys of the pattern.
+    """
+    return tuple(dict.fromkeys(_asked(schema, pattern, node) for node in nodes)) or ("/",)
+
+
+def _asked(schema: SchemaContext, pattern: Pattern, node: SchemaNode) -> str:
+    listed = list_of(node.schema_path, schema.on_request)
+    if listed is None:
+        return node.schema_path
+    way = pattern.elements[: listed.count("/")]
+    keys = () if any(element.name == DEEP for element in way) else way[-1].keys
+    return write_request(listed, keys)
 
 
 # -- against data

@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from flowexport_mgmt.datastore import Datastore, Session, Store
+from flowexport_mgmt.schema.on_request import special_paths
 from flowexport_mgmt.schema.tree import Defaults, Format, Tree
 
 _MOMENT: Final = 0.002
@@ -75,7 +76,8 @@ class Reader:
 
     async def operational(self, session: Session, paths: Sequence[str]) -> Reading:
         """Read running and the state at, above and below schema paths."""
-        view = self._datastore.access.view(session)
+        special = special_paths(paths, self._datastore.schema.on_request)
+        view = self._datastore.access.view(session), special
         pending = self._pending.setdefault(view, _Pending())
         pending.paths |= dict.fromkeys(paths)
         if pending.task is None:

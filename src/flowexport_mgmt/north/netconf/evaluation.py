@@ -11,7 +11,7 @@ import contextlib
 import itertools
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
@@ -147,6 +147,10 @@ class XPathFilter:
         except ExpressionError as error:
             raise blame(str(error)) from error
         self.paths = self._expression.paths
+
+    def requests(self, lists: Collection[str]) -> tuple[str, ...]:
+        """List what is asked of lists that are told only to who names them."""
+        return self._expression.requests(lists)
 
     def in_modules(self, modules: Mapping[str, str]) -> str | None:
         """Write the expression with module names; None where a prefix stands for no module."""

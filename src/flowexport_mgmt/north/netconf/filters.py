@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -11,6 +11,7 @@ from lxml import etree
 from flowexport_mgmt.north.netconf import names
 from flowexport_mgmt.north.netconf.evaluation import Evaluator, Printed
 from flowexport_mgmt.north.netconf.selection import Selection, merge
+from flowexport_mgmt.schema.on_request import write_request
 
 _ANY_NAMESPACE: Final = frozenset(
     {"", names.BASE, names.NMDA, names.NOTIFICATION, names.SUBSCRIBED, names.PUSH}
@@ -102,6 +103,15 @@ class FilterNode:
         for node in self.others:
             yield from node._paths(f"{path}/{node.name}")
 
+    def requests(self, lists: Collection[str], path: str = "") -> Iterator[str]:
+        """List what is asked of lists that are told only to who names them."""
+        for node in self.others:
+            here = f"{path}/{node.name}"
+            if here in lists:
+                yield write_request(here, ((leaf.name, leaf.value) for leaf in node.contents))
+            else:
+                yield from node.requests(lists, here)
+
 
 class SubtreeFilter:
     """A whole subtree filter; ``paths`` are the schema paths below which it may choose."""
@@ -113,6 +123,10 @@ class SubtreeFilter:
     async def select(self, document: Printed, _: Evaluator) -> Selection | None:
         """Choose among the top nodes of a document; None chooses everything."""
         return self._root.select(document.data)
+
+    def requests(self, lists: Collection[str]) -> tuple[str, ...]:
+        """List what is asked of lists that are told only to who names them."""
+        return tuple(dict.fromkeys(self._root.requests(lists)))
 
     async def matches(self, document: Printed, _: Evaluator) -> bool:
         """Tell whether anything is chosen."""

@@ -68,7 +68,7 @@ def _printed(datastore: str, defaults: Defaults | None, shape: Shape) -> Default
 
 async def _read(call: Call, datastore: str, chosen: Filter | None, defaults: Defaults) -> Printed:
     if datastore == _OPERATIONAL:
-        paths = ("/",) if chosen is None else chosen.paths
+        paths = call.reader.paths_of(chosen)
         return await call.reader.operational(call.session, paths, defaults)
     store = Store.CANDIDATE if datastore == Store.CANDIDATE else Store.RUNNING
     return call.reader.configuration(call.session, store, defaults)

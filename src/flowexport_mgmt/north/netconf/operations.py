@@ -31,7 +31,7 @@ async def get(call: Call) -> Reply:
     """Read configuration and state (RFC 6241, section 7.7)."""
     chosen = filter_of(call.parameters)
     defaults = parameters.defaults(call.parameters) or Defaults.EXPLICIT
-    paths = ("/",) if chosen is None else chosen.paths
+    paths = call.reader.paths_of(chosen)
     document = await call.reader.operational(call.session, paths, defaults)
     return Data(await call.reader.filtered(document, chosen))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from typing import Final, Protocol
 
 from flowexport_mgmt.datastore import Datastore, Session, Store
@@ -10,6 +10,7 @@ from flowexport_mgmt.north.netconf.evaluation import Evaluator, Printed
 from flowexport_mgmt.north.netconf.selection import Keys, Selection, print_selection
 from flowexport_mgmt.schema.context import SchemaContext
 from flowexport_mgmt.schema.nodes import Kind, SchemaNode
+from flowexport_mgmt.schema.on_request import common_paths, special_paths
 from flowexport_mgmt.schema.tree import Defaults, Format, Tree
 
 _VIEWS: Final = 16
@@ -22,6 +23,9 @@ class Filter(Protocol):
     @property
     def paths(self) -> Sequence[str]:
         """The schema paths, without prefixes, below which it may choose something."""
+
+    def requests(self, lists: Collection[str]) -> tuple[str, ...]:
+        """List what is asked of lists that are told only to who names them."""
 
     async def select(self, document: Printed, evaluator: Evaluator) -> Selection | None:
         """Choose among the top nodes of a document; None chooses all."""
@@ -50,6 +54,17 @@ class Reader:
     async def select(self, document: Printed, chosen: Filter | None) -> Selection | None:
         """Tell what a filter chooses; None for everything."""
         return None if chosen is None else await chosen.select(document, self.evaluator)
+
+    def paths_of(self, chosen: Filter | None) -> tuple[str, ...]:
+        """Give the paths of the state that a filter may choose from."""
+        if chosen is None:
+            return ("/",)
+        lists = self._datastore.schema.on_request
+        return common_paths(chosen.paths, lists) + chosen.requests(lists)
+
+    def special(self, paths: Iterable[str]) -> Hashable:
+        """Give those paths whose state is not for who asked for other paths."""
+        return special_paths(paths, self._datastore.schema.on_request)
 
     def view(self, session: Session) -> Hashable:
         """Give a key of what a session may see: equal keys see the same."""

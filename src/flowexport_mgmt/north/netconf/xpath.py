@@ -8,12 +8,15 @@ root is made to start at a variable that holds the wrapper.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Final
 
 from lxml import etree
+
+from flowexport_mgmt.schema.on_request import write_request
+from flowexport_mgmt.schema.paths import predicates_at
 
 MAX_LENGTH: Final = 4096
 """The longest expression, in characters."""
@@ -88,6 +91,14 @@ class Expression:
                 return None
             parts.append(f"{module}:{name}")
         return " ".join(parts)
+
+    def requests(self, lists: Collection[str]) -> tuple[str, ...]:
+        """List what is asked of lists that are told only to who names them.
+
+        A name that is a list's is taken for it wherever it stands. The predicates after it count
+        where they are keys of an instance path; others ask for any entries.
+        """
+        return tuple(dict.fromkeys(_requests(self.text, lists)))
 
     def evaluate(self, data: etree._Element) -> list[etree._Element] | bool:
         """Evaluate against the children of ``data``.
@@ -189,6 +200,14 @@ def _top_nodes(tokens: list[_Token]) -> tuple[str, ...]:
             return _EVERYTHING
         tops[f"/{name}"] = None
     return tuple(tops)
+
+
+def _requests(text: str, lists: Collection[str]) -> Iterator[str]:
+    names = {listed.rpartition("/")[2]: listed for listed in lists}
+    for token in _TOKEN.finditer(text):
+        listed = names.get(token[0].rpartition(":")[2])
+        if listed is not None:
+            yield write_request(listed, predicates_at(text, token.end()))
 
 
 def _element(found: object) -> etree._Element | None:

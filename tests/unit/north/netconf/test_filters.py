@@ -305,3 +305,42 @@ def test_a_value_keeps_the_prefix_that_it_needs() -> None:
     assert not isinstance(found, bool)
     printed = print_selection(document.data, select_subtrees(document.data, found), {})
     assert printed == b'<a xmlns="urn:a"><b xmlns:p="urn:a">p:x</b></a>'
+
+
+LISTS = frozenset(("/routing/router",))
+
+
+@pytest.mark.parametrize(
+    ("content", "requests"),
+    [
+        ("<routing/>", []),
+        ("<routing><router/></routing>", [""]),
+        ("<routing><router><id/></router></routing>", [""]),
+        ("<routing><router><name>a</name><id/></router></routing>", ["[name='a']"]),
+        (
+            "<routing><router><name>a</name></router><router><name>b</name></router></routing>",
+            ["[name='a']", "[name='b']"],
+        ),
+        ("<system><router><name>a</name></router></system>", []),
+    ],
+)
+def test_subtree_filters_say_what_they_ask_of_a_list(content: str, requests: list[str]) -> None:
+    element = etree.fromstring(f'<filter xmlns="{BASE}">{content}</filter>')
+    asked = FilterNode.read(element).requests(LISTS)
+    assert list(asked) == [f"/routing/router{each}" for each in requests]
+
+
+@pytest.mark.parametrize(
+    ("expression", "requests"),
+    [
+        ("/r:routing", []),
+        ("/r:routing/r:router", [""]),
+        ("/r:routing/r:router[r:name='a']/r:id", ["[name='a']"]),
+        ("//r:router[ r:name = 'a' ] | //r:router[r:name='b']", ["[name='a']", "[name='b']"]),
+        ("//r:router[r:id > 1]", [""]),
+        ("/r:routing/r:routers | /r:router-x", []),
+    ],
+)
+def test_expressions_say_what_they_ask_of_a_list(expression: str, requests: list[str]) -> None:
+    asked = read(expression).requests(LISTS)
+    assert asked == tuple(f"/routing/router{each}" for each in requests)

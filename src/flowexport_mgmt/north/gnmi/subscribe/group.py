@@ -28,6 +28,7 @@ from flowexport_mgmt.north.gnmi.subscribe.rows import (
 )
 from flowexport_mgmt.north.gnmi.subscribe.terms import Class, Terms, Wanted
 from flowexport_mgmt.observe.log import LimitedLogger
+from flowexport_mgmt.schema.on_request import special_paths
 
 _log = LimitedLogger(logging.getLogger(__name__))
 
@@ -249,16 +250,27 @@ class Group:
     async def _read(
         self, followers: Iterable[Follower], session: Session
     ) -> list[tuple[Follower, Reading]]:
-        """Read once for all that need state, and take running for the others."""
-        chosen = list(followers)
-        paths = dict.fromkeys(p for f in chosen if f.wanted.has_state for p in f.wanted.paths)
-        state = await self._reader.operational(session, tuple(paths)) if paths else None
-        return [
-            (f, state)
-            if f.wanted.has_state and state is not None
-            else (f, self._reader.configuration(session))
-            for f in chosen
-        ]
+        """Read once for all that need state, and take running for the others.
+
+        Those who ask for lists that are told only to who names them have a reading of their own.
+        """
+        found: list[tuple[Follower, Reading]] = []
+        common: list[Follower] = []
+        for follower in followers:
+            if not follower.wanted.has_state:
+                found.append((follower, self._reader.configuration(session)))
+            elif special_paths(follower.wanted.paths, self._schema.on_request):
+                found.append((follower, await self._operational([follower], session)))
+            else:
+                common.append(follower)
+        if common:
+            state = await self._operational(common, session)
+            found += [(follower, state) for follower in common]
+        return found
+
+    async def _operational(self, followers: Iterable[Follower], session: Session) -> Reading:
+        paths = dict.fromkeys(path for each in followers for path in each.wanted.paths)
+        return await self._reader.operational(session, tuple(paths))
 
     def _catch_up(self, follower: Follower, reading: Reading) -> Rows:
         """Bring those who are told changes up to date, before another one begins with them."""

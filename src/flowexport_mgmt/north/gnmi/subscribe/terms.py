@@ -17,6 +17,7 @@ from flowexport_mgmt.north.gnmi.paths import (
     Element,
     Instance,
     Pattern,
+    asked_paths,
     is_named,
     read_path,
     resolve,
@@ -128,7 +129,7 @@ def _read_wanted(
     if pattern.origin == CLI:
         raise unimplemented("origin cli is not served by Subscribe")
     pattern, nodes = resolve(schema, pattern)
-    paths = tuple(dict.fromkeys(node.schema_path for node in nodes)) or ("/",)
+    paths = asked_paths(schema, pattern, nodes)
     has_state = not nodes or any(_has_state(node) for node in nodes)
     if list_mode is not ListMode.STREAM:
         return Wanted(pattern, paths, Mode.SAMPLE, has_state)

@@ -185,8 +185,7 @@ class PushSubscription(Subscription):
 
     async def _document(self) -> Printed:
         """Read the datastore as it is now."""
-        chosen = self.selection.chosen
-        paths = ("/",) if chosen is None else tuple(chosen.paths)
+        paths = self._snapshots.reader.paths_of(self.selection.chosen)
         return await self._snapshots.take(self.client.session, self.selection.datastore, paths)
 
     async def _notifiable(self) -> bytes:

@@ -38,7 +38,7 @@ class Snapshots:
         """Print what a session may see; of state at least what the schema paths lead to."""
         if datastore == Store.RUNNING:
             return self.reader.configuration(session, Store.RUNNING)
-        view = self.reader.view(session)
+        view = self.reader.view(session), self.reader.special(paths)
         reading = self._readings.setdefault(view, _Reading())
         reading.paths |= dict.fromkeys(paths)
         if reading.task is None:
