@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import resource
-import struct
 import subprocess
 import time
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ import numpy as np
 import pytricia
 from numpy.typing import NDArray
 
+from bench.bgp_messages import PER_MESSAGE, make_message, make_messages, make_prefixes
 from bench.measure import Cost, Result, Skipped, compare
 from flowexport_mgmt.enrich.prefixes import to_column
 from flowexport_mgmt.enrich.rib import RibTables
@@ -33,10 +33,7 @@ from flowexport_mgmt.wire import bgp
 
 SIZES: Final = (10_000, 100_000, 1_000_000)
 _SAMPLE: Final = 5_000
-_PER_MESSAGE: Final = 4
 _READ: Final = 1 << 16
-_LENGTHS: Final = {24: 60, 23: 9, 22: 11, 21: 5, 20: 5, 19: 3, 18: 2, 17: 1, 16: 3, 32: 1}
-"""Prefixes of a hundred by length."""
 _BATCH: Final = 10_000
 _CHURN: Final = 50_000
 _PYTHON: Final = "/usr/bin/python3"
@@ -49,42 +46,6 @@ _SLICE_S: Final = 0.010
 def run(*, quick: bool) -> list[Result]:
     """Measure at each size."""
     return [result for size in (SIZES[1:2] if quick else SIZES) for result in _measure(size)]
-
-
-def _prefixes(size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Make distinct prefixes, of lengths as in the tables of the Internet, in no order."""
-    random = np.random.default_rng(size)
-    weights = np.array(list(_LENGTHS.values()))
-    lengths = random.choice(list(_LENGTHS), 2 * size, p=weights / weights.sum())
-    addresses = random.integers(1 << 24, 224 << 24, 2 * size) >> 32 - lengths << 32 - lengths
-    keys = random.permutation(np.unique(addresses << 8 | lengths))[:size]
-    return keys >> 8, keys & 0xFF
-
-
-def _message(number: int, addresses: list[int], lengths: list[int]) -> bytes:
-    systems = (65002, 64500 + number % 400, 100_000 + number % 60_000)
-    path = bytes([2, 3]) + struct.pack("!3I", *systems)
-    attributes = b"".join(
-        (
-            b"\x40\x01\x01\0\x40\x02",
-            bytes([len(path)]),
-            path,
-            b"\x40\x03\x04\xc0\0\x02\x01\x40\x05\x04\0\0\0\x64\xc0\x08\x04\xfd\xea",
-            (number % 1000).to_bytes(2),
-        )
-    )
-    routes = b"".join(
-        bytes([length]) + address.to_bytes(4)[: (length + 7) // 8]
-        for address, length in zip(addresses, lengths, strict=True)
-    )
-    body = b"\0\0" + len(attributes).to_bytes(2) + attributes + routes
-    return bgp.encode(bgp.MessageType.UPDATE, body)
-
-
-def _messages(addresses: NDArray[np.int64], lengths: NDArray[np.int64]) -> Iterator[bytes]:
-    for number in range(0, len(addresses), _PER_MESSAGE):
-        rows = slice(number, number + _PER_MESSAGE)
-        yield _message(number // _PER_MESSAGE, addresses[rows].tolist(), lengths[rows].tolist())
 
 
 class _Speaker:
@@ -130,8 +91,8 @@ class _Speaker:
 
 
 def _measure(size: int) -> list[Result]:
-    addresses, lengths = _prefixes(size)
-    messages = list(_messages(addresses, lengths))
+    addresses, lengths = make_prefixes(4, size)
+    messages = list(make_messages(4, addresses, lengths))
     stream = b"".join(messages) + bgp.encode(bgp.MessageType.UPDATE, bytes(4))
     before = _resident()
     speaker = _Speaker()
@@ -139,7 +100,7 @@ def _measure(size: int) -> list[Result]:
     speaker.hear(stream)
     ours = Cost(time.process_time() - cpu, time.perf_counter() - wall)
     grown = (_resident() - before) / size
-    seconds = _exabgp(messages[: _SAMPLE // _PER_MESSAGE]) * size / min(size, _SAMPLE)
+    seconds = _exabgp(messages[: _SAMPLE // PER_MESSAGE]) * size / min(size, _SAMPLE)
     _check(
         speaker,
         dict(zip(zip(addresses.tolist(), lengths.tolist(), strict=True), range(size), strict=True)),
@@ -182,7 +143,7 @@ def _check(speaker: _Speaker, prefixes: dict[tuple[int, int], int]) -> None:
                 break
         else:
             bits, number = 0, -1
-        wanted = 0 if number < 0 else 100_000 + number // _PER_MESSAGE % 60_000
+        wanted = 0 if number < 0 else 100_000 + number // PER_MESSAGE % 60_000
         if (length, origin) != (bits, wanted):
             raise AssertionError(f"{address:#x} is found in {length} bits of AS {origin}")
 
@@ -191,7 +152,7 @@ def _churn(speaker: _Speaker, addresses: NDArray[np.int64], lengths: NDArray[np.
     """Withdraw and tell anew, one prefix in each message."""
     random = np.random.default_rng(2)
     stream = b"".join(
-        _message(int(row), [int(addresses[row])], [int(lengths[row])])
+        make_message(4, int(row), [int(addresses[row])], [int(lengths[row])])
         for row in random.integers(0, len(addresses), _CHURN)
     )
     cpu, wall = time.process_time(), time.perf_counter()

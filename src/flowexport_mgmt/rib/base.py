@@ -58,7 +58,7 @@ class Rib:
         self.stale_time = stale_time
         self.end_of_rib_timeout = end_of_rib_timeout
         self.sources: dict[Identity, Source] = {}
-        self.facts = Facts(memory)
+        self.facts = Facts(memory, seed)
         self._memory = memory
         self._preferences = {version: Preference(memory) for version in VERSIONS}
         self.tables = {

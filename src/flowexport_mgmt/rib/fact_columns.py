@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowexport_mgmt.enrich.rib_text import Text, Words, encode_text, encode_texts
+from flowexport_mgmt.rib.keys import Keys
 from flowexport_mgmt.wire.bgp import Attributes, AttributeSets
 from flowexport_mgmt.wire.bgp.attributes import (
     COMMUNITIES,
@@ -30,7 +31,7 @@ class FactColumns(NamedTuple):
     clusters and the originator.
     """
 
-    keys: list[bytes]
+    keys: Keys
     next_hop: NDArray[np.uint64]
     version: Column
     origin_as: Column
@@ -42,12 +43,14 @@ class FactColumns(NamedTuple):
     texts: Words
 
 
-def digest_sets(sets: AttributeSets) -> list[bytes]:
+def digest_sets(sets: AttributeSets, seed: int) -> Keys:
     """Make the keys of sets of attributes."""
-    return [blake2b(key, digest_size=_DIGEST).digest() for key in sets.keys]
+    secret = seed.to_bytes(8)
+    digests = [blake2b(key, digest_size=_DIGEST, key=secret).digest() for key in sets.keys]
+    return _join(digests)
 
 
-def describe_sets(sets: AttributeSets, keys: list[bytes]) -> FactColumns:
+def describe_sets(sets: AttributeSets, keys: Keys) -> FactColumns:
     """Make columns of sets of attributes that have these keys."""
     paths = sets.paths
     ends = np.cumsum(paths.counts)
@@ -68,13 +71,13 @@ def describe_sets(sets: AttributeSets, keys: list[bytes]) -> FactColumns:
     )
 
 
-def describe(attributes: Attributes, next_hop: bytes) -> FactColumns:
+def describe(attributes: Attributes, next_hop: bytes, seed: int) -> FactColumns:
     """Make columns of one set of attributes and a next hop, which may be empty."""
     text = Text(attributes.as_path, attributes.communities, attributes.extended, attributes.large)
     words = encode_text(text)
     local_pref = np.array([attributes.local_pref])
     return FactColumns(
-        [_digest(attributes, next_hop, words)],
+        _join([_digest(attributes, next_hop, words, seed)]),
         np.frombuffer(next_hop.rjust(16, b"\0"), ">u8").astype(np.uint64)[None],
         np.array([4 if len(next_hop) == 4 else 6 if next_hop else 0]),
         np.array([attributes.origin_as]),
@@ -87,12 +90,16 @@ def describe(attributes: Attributes, next_hop: bytes) -> FactColumns:
     )
 
 
+def _join(digests: list[bytes]) -> Keys:
+    return np.frombuffer(b"".join(digests), np.uint64).reshape(-1, 2)
+
+
 def _rank(local_prefs: Column, lengths: Column, origins: Column) -> Column:
     ranks = (0xFFFFFFFF - local_prefs.astype(np.int64)) << 16
     return np.asarray(ranks | np.minimum(lengths, _MOST_LENGTH) << 2 | origins).astype(np.uint64)
 
 
-def _digest(attributes: Attributes, next_hop: bytes, words: NDArray[np.uint32]) -> bytes:
+def _digest(attributes: Attributes, next_hop: bytes, words: NDArray[np.uint32], seed: int) -> bytes:
     numbers = (
         attributes.origin,
         attributes.med,
@@ -101,4 +108,4 @@ def _digest(attributes: Attributes, next_hop: bytes, words: NDArray[np.uint32]) 
         attributes.clusters,
     )
     said = b"".join(number.to_bytes(4) for number in numbers) + next_hop + words.tobytes()
-    return blake2b(said, digest_size=_DIGEST, person=b"one").digest()
+    return blake2b(said, digest_size=_DIGEST, key=seed.to_bytes(8), person=b"one").digest()

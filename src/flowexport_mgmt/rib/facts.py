@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowexport_mgmt.enrich.rib_memory import GRACE_S, MOST_FACTS, Memory
-from flowexport_mgmt.rib.columns import distinct
+from flowexport_mgmt.rib.columns import distinct, grow
 from flowexport_mgmt.rib.fact_columns import (
     FactColumns,
     describe,
     describe_sets,
     digest_sets,
 )
+from flowexport_mgmt.rib.keys import KeyIndex
 from flowexport_mgmt.rib.texts import TextSpace
 from flowexport_mgmt.wire.bgp import Attributes, AttributeSets
 
@@ -32,44 +33,46 @@ class Facts:
     A row that nothing refers to rests before it is used again, so that no reader is misled.
     """
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, seed: int = 0) -> None:
+        """Begin empty; with a secret ``seed`` no peer can aim at collisions."""
         self._memory = memory
+        self._seed = seed
         self._texts = TextSpace(memory.texts)
-        self._rows: dict[bytes, int] = {}
-        self._keys: list[bytes | None] = [None]
-        self._free: list[int] = []
-        self._idle: set[int] = set()
-        self._resting: deque[tuple[float, int]] = deque()
+        self._index = KeyIndex()
+        self._end = 1
+        self._free = np.zeros(0, np.int64)
+        self._idle: list[Rows] = []
+        self._resting: deque[tuple[float, Rows]] = deque()
         self.references = np.zeros(_FIRST_ROWS, np.uint32)
         self.rank = np.zeros(_FIRST_ROWS, np.uint64)
         """The lower the better: local preference, length of the path, origin."""
         self.med = np.zeros(_FIRST_ROWS, np.uint32)
         self.tie = np.zeros(_FIRST_ROWS, np.uint64)
         """The lower the better, last of all: clusters, then the originator."""
+        self._is_used = np.zeros(_FIRST_ROWS, np.bool_)
         self.refused = 0
         """Routes that there was no room for."""
 
     def __len__(self) -> int:
         """Count the rows that are in use."""
-        return len(self._rows)
+        return self._index.count
 
     def intern(self, attributes: Attributes, next_hop: bytes) -> int:
         """Give the row of what is said of routes; 0 when there is no room for it."""
-        facts = describe(attributes, next_hop)
-        row = self._rows.get(facts.keys[0])
-        return int(self._add(facts)[0]) if row is None else row
+        facts = describe(attributes, next_hop, self._seed)
+        row = int(self._index.find(facts.keys)[0])
+        return row or int(self._add(facts)[0])
 
     def intern_sets(self, sets: AttributeSets) -> NDArray[np.uint32]:
         """Give the rows of sets of attributes, 0 where there is no room for one.
 
         Each counts as referred to once, until it is released.
         """
-        keys = digest_sets(sets)
-        rows = np.array([self._rows.get(key, 0) for key in keys], np.uint32)
+        keys = digest_sets(sets, self._seed)
+        rows = self._index.find(keys)
         new = np.flatnonzero(rows == 0)
         if len(new):
-            facts = describe_sets(sets.take(new), [keys[number] for number in new.tolist()])
-            rows[new] = self._add(facts)
+            rows[new] = self._add(describe_sets(sets.take(new), keys[new]))
         self.refer(rows)
         return rows
 
@@ -80,37 +83,36 @@ class Facts:
     def release(self, rows: Rows) -> None:
         """Count paths that refer to rows no more."""
         np.subtract.at(self.references, rows, np.uint32(1))
-        self._idle.update(distinct(rows[self.references[rows] == 0]).tolist())
+        self._idle.append(distinct(rows[self.references[rows] == 0]))
 
     def sweep(self, now: float) -> None:
         """Let what nothing refers to rest, and give free what has rested."""
-        for row in self._idle:
-            key = self._keys[row]
-            if row and key is not None and not self.references[row]:
-                self._keys[row] = None
-                del self._rows[key]
-                self._resting.append((now + _REST, row))
-        self._idle.clear()
+        if self._idle:
+            rows = distinct(np.concatenate(self._idle).astype(np.int64))
+            rows = rows[(self.references[rows] == 0) & self._is_used[rows]]
+            self._is_used[rows] = False
+            self._index.remove(rows)
+            self._resting.append((now + _REST, rows))
+            self._idle.clear()
         while self._resting and self._resting[0][0] <= now:
-            row = self._resting.popleft()[1]
-            self._texts.release(int(self._memory.text[row]))
-            self._free.append(row)
+            rows = self._resting.popleft()[1]
+            self._texts.release(self._memory.text[rows])
+            self._free = np.concatenate((self._free, rows))
 
     def _add(self, facts: FactColumns) -> NDArray[np.uint32]:
         """Give rows to facts that have none, 0 where there is no room."""
         texts = self._texts.store(facts.texts)
-        rows = np.array([self._take_row() if at else 0 for at in texts.tolist()], np.uint32)
-        there = np.flatnonzero(rows)
+        there = np.flatnonzero(texts)[: len(self._free) + MOST_FACTS - self._end]
+        taken = self._take_rows(len(there))
+        rows = np.zeros(len(texts), np.uint32)
+        rows[there] = taken
         if len(there) < len(rows):
             self.refused += len(rows) - len(there)
-            for at in texts[rows == 0].tolist():
-                self._texts.release(at)
-        self._write(rows[there], texts[there], facts, there)
-        for row, number in zip(rows[there].tolist(), there.tolist(), strict=True):
-            key = facts.keys[number]
-            self._keys[row] = key
-            self._rows[key] = row
-            self._idle.add(row)
+            self._texts.release(texts[rows == 0])
+        self._write(taken, texts[there], facts, there)
+        self._index.add(facts.keys[there], taken)
+        self._is_used[taken] = True
+        self._idle.append(taken)
         return rows
 
     def _write(self, rows: Rows, texts: NDArray[np.int64], facts: FactColumns, there: Rows) -> None:
@@ -127,20 +129,12 @@ class Facts:
         self.tie[rows] = facts.tie[there]
         self.references[rows] = 0
 
-    def _take_row(self) -> int:
-        if self._free:
-            return self._free.pop()
-        row = len(self._keys)
-        if row >= MOST_FACTS:
-            return 0
-        self._keys.append(None)
-        if row == len(self.references):
-            self._grow(min(MOST_FACTS, len(self.references) * 3 // 2))
-        return row
-
-    def _grow(self, size: int) -> None:
-        for name in ("references", "rank", "med", "tie"):
-            column = getattr(self, name)
-            grown = np.zeros(size, column.dtype)
-            grown[: len(column)] = column
-            setattr(self, name, grown)
+    def _take_rows(self, count: int) -> Rows:
+        again, self._free = self._free[:count], self._free[count:]
+        begin = self._end
+        self._end += count - len(again)
+        if self._end > len(self.references):
+            size = min(MOST_FACTS, max(self._end, len(self.references) * 5 // 4))
+            for name in ("references", "rank", "med", "tie", "_is_used"):
+                setattr(self, name, grow(getattr(self, name), size))
+        return np.concatenate((again, np.arange(begin, self._end)))
