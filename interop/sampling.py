@@ -7,19 +7,19 @@ has a UDP port of its own for each trial, by which the totals of the others are 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import socket
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from interop.judges import stop
 from interop.namespaces import Link, Namespace, eventually, run
+from interop.sampling_checks import Sample
 from tests.support.daemon import FLOWEXPORTD, Daemon
 from tests.support.netconf import FE, Netconf
 from tests.support.receiver import Receiver
@@ -38,9 +38,6 @@ _ONLY_THE_SOCKET = {
     }
 }
 """No doors but the local socket: loading the others takes most of a start where all is slow."""
-
-Sample = dict[str, Any]
-"""A flow sample as the strict decoder names its fields."""
 
 
 @dataclass(frozen=True)
@@ -360,36 +357,14 @@ def destination_port(fields: Sample) -> int:
     return int.from_bytes(frame[at + 2 : at + 4], "big")
 
 
-def check_accounts(samples: Sequence[Sample], rate: int, drops: int = 0) -> None:
-    """See that the samples of one source and rate follow each other, and so do their pools."""
-    for before, after in itertools.pairwise(samples):
-        assert after["sampleSequence"] == before["sampleSequence"] + 1
-        assert (after["samplePool"] - before["samplePool"]) % 2**32 == rate * (
-            1 + after["drops"] - before["drops"]
-        )
-    assert {fields["samplingRate"] for fields in samples} == {rate}
-    assert samples[-1]["drops"] == drops
-
-
-def within_three_sigma(samples: int, rate: int, packets: int) -> bool:
-    """Whether one in ``rate`` of so many packets, at random, may well be that many samples."""
-    return (samples * rate - packets) ** 2 <= 9 * packets * (rate - 1)
-
-
-def with_ports(totals: Counter[tuple[int, int, int]]) -> Counter[tuple[int, int, int]]:
-    """Leave out what has no port, such as ARP, of which the collectors make what they like."""
-    return Counter({key: count for key, count in totals.items() if key[0]})
-
-
-def interfaces(samples: Iterable[Sample]) -> set[tuple[int, int, int]]:
-    """Give source, input and output of the samples."""
-    return {(s["sourceIndex"], s["input"], s["output"]) for s in samples}
-
-
 @contextlib.contextmanager
-def second_link(lab: Lab, name: str, addresses: tuple[str, str]) -> Iterator[None]:
-    """Join the namespaces by another pair of interfaces."""
-    lab.near.ip("link", "add", name, "type", "veth", "peer", "name", name, "netns", lab.far.name)
+def second_link(
+    lab: Lab, name: str, addresses: tuple[str, str], index: int | None = None
+) -> Iterator[None]:
+    """Join the namespaces by another pair of interfaces; ``index`` is the near one's ifIndex."""
+    numbered = () if index is None else ("index", str(index))
+    peer = ("peer", "name", name, "netns", lab.far.name)
+    lab.near.ip("link", "add", name, *numbered, "type", "veth", *peer)
     for space, address in zip((lab.near, lab.far), addresses, strict=True):
         space.ip("address", "add", f"{address}/24", "dev", name)
         space.ip("link", "set", name, "up")

@@ -8,20 +8,8 @@ import threading
 
 import pytest
 from interop.namespaces import Namespace, eventually, run
-from interop.sampling import (
-    ETHERNET,
-    FCS,
-    IPV4,
-    IPV6,
-    LOCAL,
-    UDP,
-    Lab,
-    Sampled,
-    check_accounts,
-    deliver,
-    interfaces,
-    within_three_sigma,
-)
+from interop.sampling import ETHERNET, FCS, IPV4, IPV6, LOCAL, UDP, Lab, Sampled, deliver
+from interop.sampling_checks import check_accounts, interfaces, routes, within_three_sigma
 
 
 class Scenarios:
@@ -37,6 +25,7 @@ class Scenarios:
         assert {s["frameLength"] for s in samples} == {1000 + UDP + IPV4 + ETHERNET + FCS}
         assert {s["stripped"] for s in samples} == {FCS}
         assert {len(s["header"]) // 2 for s in samples} == {128}
+        assert routes(samples) == {("0.0.0.0", 24, 32)}  # of a neighbour, to this host
         payloads = [bytes.fromhex(s["header"])[ETHERNET + IPV4 + UDP :][:4] for s in samples]
         assert payloads == [number.to_bytes(4, "big") for number in range(60)]
 
@@ -47,6 +36,7 @@ class Scenarios:
         samples = lab.take(40, port)
         check_accounts(samples, 1)
         assert interfaces(samples) == {(index, LOCAL, index)}
+        assert routes(samples) == {("0.0.0.0", 32, 24)}
         assert {s["frameLength"] for s in samples} == {30 + UDP + IPV4 + ETHERNET + FCS}
 
     def test_both_directions(self, lab: Lab) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 from interop.namespaces import Link, eventually, link
-from interop.sampling import Lab, Sampled, check_accounts, second_link
+from interop.sampling import Lab, Sampled, second_link
+from interop.sampling_checks import check_accounts
 from interop.sampling_scenarios import Scenarios
 
 

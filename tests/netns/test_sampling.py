@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from pyroute2 import netns
 from tests.netns.conftest import Wire
 from tests.support.conditions import wait_until
 
@@ -78,6 +82,43 @@ def test_nothing_of_it_is_left(wire: Wire) -> None:
         finally:
             runtime.stop()
     assert "clsact" not in wire.near.run("tc", "qdisc", "show", "dev", "port0")
+
+
+def test_without_the_privilege_it_is_said_how_to_have_it(wire: Wire) -> None:
+    states: list[fe.SamplingState] = []
+
+    def run() -> None:
+        netns.setns(wire.near.name)  # there is no way back without privilege
+        _give_up_capabilities()
+        runtime = Runtime(lambda _: None)
+        interface = fe.SamplingInterface(name="port0", rate=1)
+        sampling = fe.Sampling(backend=fe.SamplingBackend.PACKET, interface=(interface,))
+        try:
+            assert not runtime.prepare(1, fe.FlowExport(sampling=sampling), strict=True)
+            runtime.apply(1)
+            wait_until(lambda: "permitted" in str(_state(runtime).oper_reason), 20)
+            states.append(_state(runtime))
+        finally:
+            runtime.stop()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    (state,) = states
+    interface = state.interface[0].statistics
+    assert state.oper_status == "degraded"
+    assert interface is not None
+    assert str(interface.oper_reason) == (
+        "packet socket: not permitted: it needs CAP_NET_RAW: "
+        "start it as root or by its unit: systemctl start flowexportd"
+    )
+
+
+def _give_up_capabilities() -> None:
+    """Let this thread, and those that it makes, have none; others keep what they have."""
+    header = struct.pack("=Ii", 0x2008_0522, 0)
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.capset(header, bytes(24)) == 0, os.strerror(ctypes.get_errno())
 
 
 def _state(runtime: Runtime) -> fe.SamplingState:

@@ -5,25 +5,22 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from interop.namespaces import Link, eventually, link, run
-from interop.sampling import (
-    LOCAL,
-    START_BUDGET,
-    Lab,
-    Sampled,
-    check_accounts,
-    interfaces,
-    second_link,
-    with_ports,
-)
+from interop.sampling import LOCAL, START_BUDGET, Lab, Sampled, deliver, second_link
+from interop.sampling_checks import check_accounts, interfaces, with_ports
 from interop.sampling_scenarios import Scenarios, VlanScenarios
 
 MODPROBE = Path("/proc/sys/kernel/modprobe")
 RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
+SECOND = ("203.0.113.1", "203.0.113.2")
+"""The addresses of another link between the same ends."""
+COOKIE = b"flowexport".hex()
+"""By which the filters of every run are known."""
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +45,15 @@ def rules(lab: Lab, side: str = "ingress", device: str = "wan") -> list[str]:
     """List the filters of a side, as tc shows them."""
     shown = run("tc", "-netns", lab.near.name, "filter", "show", "dev", device, side)
     return [line for line in shown.splitlines() if line.startswith("filter") and "handle" in line]
+
+
+def leave_behind(lab: Lab, device: str) -> None:
+    """Make a filter as a run of flowexportd makes it, and leaves it when it is killed."""
+    tc = ["tc", "-netns", lab.near.name]
+    run(*tc, "qdisc", "add", "dev", device, "clsact")
+    where = [*tc, "filter", "add", "dev", device, "ingress", "pref", "6", "matchall"]
+    run(*where, "action", "sample", "rate", "10", "group", "3", "continue", "cookie", COOKIE)
+    assert len(rules(lab, device=device)) == 1
 
 
 def exporter_of(lab: Lab) -> int:
@@ -102,18 +108,65 @@ class TestPacketSocketsHere(VlanScenarios):
         lab.backend = "auto"
 
 
+def send_by_lan(lab: Lab, count: int) -> int:
+    """Send by the second link, and give the UDP port."""
+    port, (here, there) = lab.new_port(), SECOND
+    deliver(lab.far, lab.near, (there, here), count=count, size=100, port=port)
+    return port
+
+
 def test_two_groups(lab: Lab) -> None:
-    with second_link(lab, "lan", ("203.0.113.1", "203.0.113.2")):
+    with second_link(lab, "lan", SECOND):
         lab.sample(Sampled("wan", 1, group=1), Sampled("lan", 1, group=2))
         port = lab.new_port()
         lab.send(10, 100, port=port)
         assert interfaces(lab.take(10, port)) == {(*(lab.near.index("wan"),) * 2, LOCAL)}
+        samples = lab.take(7, send_by_lan(lab, 7))
+        check_accounts(samples, 1)
+        assert interfaces(samples) == {(*(lab.near.index("lan"),) * 2, LOCAL)}
         assert lab.count("lan", "drops") == lab.count("wan", "drops") == 0
     lab.await_status("lan", "not-present")
     assert lab.overall()["oper-reason"] == "lan: there is no interface of this name"
-    with second_link(lab, "lan", ("203.0.113.1", "203.0.113.2")):
+    with second_link(lab, "lan", SECOND):
         lab.await_status("lan", "up")
         assert len(rules(lab, device="lan")) == 1
+        check_accounts(lab.take(5, send_by_lan(lab, 5)), 1)
+
+
+def test_an_index_that_messages_have_no_room_for(lab: Lab) -> None:
+    """They have its low 16 bits: it is resolved, or said that it cannot be."""
+    index = lab.near.index("wan") + (1 << 16)
+    with second_link(lab, "lan", SECOND, index=index):
+        lab.sample(Sampled("wan", 1), Sampled("lan", 1), status="degraded")
+        assert "give it a group of its own" in lab.statistics("lan")["oper-reason"]
+        lab.sample(Sampled("wan", 1, group=1), Sampled("lan", 1, group=2))
+        assert interfaces(lab.take(6, send_by_lan(lab, 6))) == {(index, index, LOCAL)}
+        port = lab.new_port()
+        lab.send(4, 100, port=port)
+        assert interfaces(lab.take(4, port)) == {(*(lab.near.index("wan"),) * 2, LOCAL)}
+
+
+def test_group_and_length_change_while_packets_come(lab: Lab) -> None:
+    """On the action itself: nothing is lost, and the filter stays the same."""
+    lab.sample(Sampled("wan", 1, group=1, trunc=128))
+    before = rules(lab)
+    port, packets = lab.new_port(), 1000
+    stream = threading.Thread(
+        target=lab.generate, args=(packets, 300), kwargs={"port": port, "delay_ns": 2_000_000}
+    )
+    taken = lab.count("wan", "samples")
+    stream.start()
+    try:
+        eventually(lambda: lab.count("wan", "samples") > taken + 50, "packets are coming")
+        lab.sample(Sampled("wan", 1, group=9, trunc=64))
+    finally:
+        stream.join()
+    samples = lab.take(packets, port)
+    check_accounts(samples, 1)
+    lengths = [len(s["header"]) // 2 for s in samples]
+    assert lengths == sorted(lengths, reverse=True)
+    assert set(lengths) == {128, 64}
+    assert rules(lab) == before
 
 
 def test_the_filters_of_others_stay_and_see_all_packets(lab: Lab) -> None:
@@ -215,9 +268,12 @@ def test_one_filter_after_a_crash(lab: Lab) -> None:
     assert [*rules(lab), *rules(lab, "egress")] == before
     lab.daemon.process.kill()
     lab.daemon.process.wait(10)
-    lab.start()
-    lab.await_status("wan", "up")
-    assert [*rules(lab), *rules(lab, "egress")] == before
+    with second_link(lab, "lan", SECOND):
+        leave_behind(lab, "lan")
+        lab.start()
+        lab.await_status("wan", "up")
+        assert [*rules(lab), *rules(lab, "egress")] == before
+        eventually(lambda: not rules(lab, device="lan"), "what a run had left is gone")
     lab.sample(Sampled("wan", 1))
     assert (len(rules(lab)), len(rules(lab, "egress"))) == (1, 0)
     sampled = lab.count("wan", "samples")  # what went out meanwhile, such as ARP

@@ -19,6 +19,7 @@ Fares = tuple[OperStatus, str | None]
 
 UP: Final[Fares] = (OperStatus.UP, None)
 PENDING: Final[Fares] = (OperStatus.DEGRADED, "it is being set up")
+START_WITH_PRIVILEGE: Final = "start it as root or by its unit: systemctl start flowexportd"
 NOT_THERE: Final[Fares] = (OperStatus.NOT_PRESENT, "there is no interface of this name")
 
 

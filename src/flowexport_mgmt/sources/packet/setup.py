@@ -11,6 +11,7 @@ from flowexport_mgmt.sources.packet.reader import Reader
 from flowexport_mgmt.sources.ports import Port, Ports
 from flowexport_mgmt.sources.sampling import (
     NOT_THERE,
+    START_WITH_PRIVILEGE,
     UP,
     Fares,
     Mishaps,
@@ -21,7 +22,7 @@ from flowexport_mgmt.sources.sampling import (
     overall,
 )
 
-NOT_PERMITTED: Final = "packet socket: not permitted: it needs CAP_NET_RAW"
+NOT_PERMITTED: Final = f"packet socket: not permitted: it needs CAP_NET_RAW: {START_WITH_PRIVILEGE}"
 _STOP_S: Final = 0.4
 
 

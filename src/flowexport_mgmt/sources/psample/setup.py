@@ -15,6 +15,7 @@ from flowexport_mgmt.sources.psample.ledger import Ledger, Place
 from flowexport_mgmt.sources.psample.reader import Reader, ReaderCounters
 from flowexport_mgmt.sources.sampling import (
     NOT_THERE,
+    START_WITH_PRIVILEGE,
     UP,
     Fares,
     Mishaps,
@@ -29,7 +30,7 @@ from flowexport_mgmt.sources.tc import Control, Rule, RuleError, Rules, Side
 _LOG = LimitedLogger(logging.getLogger(__name__))
 
 NOT_LOADED: Final = "psample: kernel module not loaded: modprobe psample act_sample"
-NOT_PERMITTED: Final = "not permitted: it needs CAP_NET_ADMIN"
+NOT_PERMITTED: Final = f"not permitted: it needs CAP_NET_ADMIN: {START_WITH_PRIVILEGE}"
 AMBIGUOUS: Final = (
     "its samples cannot be told from those of another interface, whose ifIndex has the same low"
     " 16 bits: give it a group of its own"
