@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -56,6 +57,7 @@ class Psample:
         self._rules = Rules()
         self._counters = ReaderCounters()
         self._counters_of_kernel = Control()
+        self._counting = threading.Lock()  # management asks, and the thread that sets rules up
         self._take = take
         self._ports = Ports()
         self._reader: Reader | None = None
@@ -92,7 +94,8 @@ class Psample:
         """Release the sockets."""
         self._rules.close()
         self._ports.close()
-        self._counters_of_kernel.close()
+        with self._counting:
+            self._counters_of_kernel.close()
 
     def totals(self) -> Mapping[str, Totals]:
         """Tell what was sampled, by interface."""
@@ -112,7 +115,9 @@ class Psample:
 
     def _packets_seen(self) -> Mapping[int, int]:
         try:
-            return self._rules.packets_seen(self._counters_of_kernel.actions())
+            with self._counting:
+                actions = self._counters_of_kernel.actions()
+            return self._rules.packets_seen(actions)
         except OSError as error:
             _LOG.log(logging.WARNING, "actions", "tc: %s", error.strerror)
             return {}
