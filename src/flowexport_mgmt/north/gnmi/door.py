@@ -223,6 +223,7 @@ class GnmiDoor:
         """Close the new port again."""
         plan, self._plan = self._plan, None
         if plan is not None and plan.opened is not None:
+            await plan.opened.server.start()  # one that never started keeps its port
             await plan.opened.server.stop(None)
 
     async def stop(self) -> None:

@@ -25,6 +25,7 @@ from tests.support.gnmi import (
 )
 from tests.support.ports import free_port
 
+from flowexport_mgmt.link.messages import Refusal
 from flowexport_mgmt.model.base import OperStatus
 from flowexport_mgmt.north.gnmi import messages as m
 from flowexport_mgmt.north.gnmi.door import SELF_SIGNED
@@ -249,6 +250,32 @@ async def test_an_occupied_port_refuses_a_commit(tmp_path: Path) -> None:
             call = client.set(update=[update("/server/gnmi/port", port)])
             code, message = await client.fails(call)
             assert (code, "in use" in message) == ("FAILED_PRECONDITION", True)
+        assert await client.value(PORT) == 1
+
+
+class Refusing:
+    """Takes part in commits, and refuses all."""
+
+    paths = ("/",)
+
+    async def prepare(self, *_: object, **__: object) -> list[Refusal]:
+        return [Refusal(path="/", message="not now")]
+
+    async def apply(self) -> None: ...
+
+    async def abort(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+async def test_a_commit_that_another_refuses_leaves_the_new_port_free(tmp_path: Path) -> None:
+    async with running_server(tmp_path, more=MORE) as server:
+        server.datastore.register(Refusing())
+        client = server.client()
+        port = free_port()
+        call = client.set(update=[update("/server/gnmi/port", port)])
+        assert "not now" in (await client.fails(call))[1]
+        socket.create_server((HOST, port)).close()
         assert await client.value(PORT) == 1
 
 
