@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -65,12 +67,17 @@ def test_what_is_written_is_read(grammar: Grammar, form: Form) -> None:
 
 
 def test_every_node_has_help(grammar: Grammar) -> None:
-    missing = [
-        " ".join(step.node.name for step in path)
-        for path in nodes(grammar)
-        if not path[-1].node.description
-    ]
-    assert missing == []
+    """Configuration, state, operations and what they take and give, of every module."""
+
+    def without_help(node: Node, above: str) -> Iterator[str]:
+        path = f"{above} {node.name}"
+        if not node.description and node.kind not in ("input", "output"):
+            yield path
+        for child in node.children:
+            yield from without_help(child, path)
+
+    everything = (*grammar.nodes, *grammar.operations)
+    assert [path for node in everything for path in without_help(node, node.module)] == []
 
 
 def test_every_value_has_help(grammar: Grammar) -> None:

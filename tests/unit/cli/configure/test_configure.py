@@ -7,9 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from lxml import etree
 from tests.support.cli_server import Served
 from tests.support.settings import accepted, leaves, nodes
+from tests.unit.cli.config.test_round_trip import documents
 
+from flowexport_mgmt.cli.config.document import Document
 from flowexport_mgmt.cli.grammar.paths import spelled
 from flowexport_mgmt.cli.grammar.words import quote
 from flowexport_mgmt.cli.main import main
@@ -179,6 +183,29 @@ def test_a_file_that_is_wrong_changes_nothing(run: Run, tmp_path: Path) -> None:
     assert (code, "line 1: unknown word 'kollektor'" in err) == (1, True)
     assert run("configure", f"load merge {tmp_path / 'none'}")[0] == 1
     assert run("configure", "show | compare")[1] == ""
+
+
+def test_whatever_is_shown_loads_again(
+    grammar: Grammar, server: Served, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Any configuration that a candidate can hold, with its masked secrets, as set lines."""
+    drawn, shown = tmp_path / "drawn.xml", tmp_path / "shown.set"
+    script = tmp_path / "script"
+    script.write_text(
+        f"configure\nload override {drawn}\nshow | set | save {shown}\n"
+        f"load override {shown}\nshow | set\ndiscard\n"
+    )
+
+    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(documents(grammar))
+    def check(document: Document) -> None:
+        drawn.write_bytes(etree.tostring(document.root))
+        code = main(["--socket", str(server.socket), "-f", str(script)])
+        output = capsys.readouterr()
+        assert (code, output.err) == (0, "")
+        assert output.out == shown.read_text().removeprefix("\n")
+
+    check()
 
 
 def test_every_node_can_be_set_shown_and_deleted(
