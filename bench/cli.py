@@ -32,6 +32,7 @@ ROUNDS = 7
 LIMITS = {"one-shot": 0.3, "prompt": 0.4, "completion": 0.010}
 """Seconds."""
 
+_NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 _IMPORTS = "import lxml.etree"
 _LINE = "set flow-export collector c99"
 
@@ -41,12 +42,13 @@ def run(*, quick: bool) -> list[Result]:
     del quick  # it takes a few seconds
     with (
         tempfile.TemporaryDirectory() as folder,
-        mock.patch.dict(os.environ, {"XDG_CACHE_HOME": folder, "HOME": folder}),
+        mock.patch.dict(os.environ, _environment(folder), clear=True),
         Daemon(Path(folder) / "state", init=_document()) as daemon,
     ):
         daemon.wait_started()
         operator = Operator(lambda: UnixSession(daemon.socket))
         run_lines(["show history | count"], operator)  # the schema is in the cache from here
+        _prompt(daemon.socket, Path(folder))  # and the bytecode
         results = [
             _program("one-shot", lambda: _one_shot(daemon.socket)),
             _program("prompt", lambda: _prompt(daemon.socket, Path(folder))),
@@ -54,6 +56,13 @@ def run(*, quick: bool) -> list[Result]:
         ]
         operator.close()
     return results
+
+
+def _environment(folder: str) -> dict[str, str]:
+    """Give a home of its own, and bytecode as an installed package has it."""
+    own = {"XDG_CACHE_HOME": folder, "HOME": folder, "PYTHONPYCACHEPREFIX": f"{folder}/bytecode"}
+    kept = {name: value for name, value in os.environ.items() if name != _NO_BYTECODE}
+    return kept | own
 
 
 def _document() -> dict[str, object]:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
 from flowexport_mgmt.cli.commands.table import BOTH, CONFIGURE, OPERATIONAL
+from flowexport_mgmt.cli.configure.mode import note_pending
 from flowexport_mgmt.cli.grammar.words import UsageError
 from flowexport_mgmt.cli.interpreter import FAILURES, Exit, execute, exit_of, is_empty, words_of
 from flowexport_mgmt.cli.operator import Operator
@@ -39,9 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     operator = Operator(_connector(options, may_ask=talk))
     try:
         if talk:
-            from flowexport_mgmt.cli.shell.shell import run_shell  # noqa: PLC0415
-
-            return run_shell(operator)
+            return _talk(operator, meanwhile=options.host is None)
         return run_lines(_lines(options.command, options.file), operator)
     except FAILURES as error:
         sys.stderr.write(f"{words_of(error)}\n")
@@ -53,6 +53,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return Exit.INTERRUPTED
     finally:
         operator.close()
+
+
+def _talk(operator: Operator, *, meanwhile: bool) -> int:
+    """Begin a dialog; ``meanwhile`` the daemon answers while the line editor is loaded."""
+    greeting = Greeting(operator)
+    if meanwhile:
+        greeting.start()
+    from flowexport_mgmt.cli.shell.shell import run_shell  # noqa: PLC0415
+
+    if not meanwhile:
+        greeting.run()
+    greeting.finish()
+    return run_shell(operator)
+
+
+class Greeting(threading.Thread):
+    """The first words with a daemon: the session, the schema, and what waits to be confirmed."""
+
+    def __init__(self, operator: Operator) -> None:
+        super().__init__(daemon=True)
+        self._operator = operator
+        self._failure: Exception | None = None
+
+    def run(self) -> None:
+        """Exchange them; a failure is kept for :meth:`finish`."""
+        try:
+            note_pending(self._operator)
+        except FAILURES as error:
+            self._failure = error
+
+    def finish(self) -> None:
+        """Wait for the end of it.
+
+        Raises:
+            NotReachedError: there is no daemon; or as the session says.
+        """
+        if self.ident is not None:
+            self.join()
+        if self._failure is not None:
+            raise self._failure
 
 
 def _show_version() -> int:

@@ -6,7 +6,6 @@ libyang is loaded only when a schema is met for the first time.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -62,6 +61,8 @@ def _file(content_id: str) -> Path:
 
 def _keep(grammar: Grammar) -> None:
     """Write a grammar where the next start finds it; without such a place there is no cache."""
+    import tempfile  # noqa: PLC0415 - slow, and only a schema that is new needs it
+
     if not grammar.content_id.isalnum():
         return
     folder = cache_folder()

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from flowexport_mgmt.cli.config.render import json_object, set_lines, xml_text
 from flowexport_mgmt.cli.formats import structured, tables
 from flowexport_mgmt.cli.grammar.words import UsageError, Word, WordError, listed
-from flowexport_mgmt.cli.pipes.addresses import addresses_in, annotated, names_of
+from flowexport_mgmt.cli.pipes.addresses import addresses_in, annotated
 from flowexport_mgmt.cli.pipes.answer import Answer
 from flowexport_mgmt.cli.values import Value
 
@@ -230,6 +230,8 @@ def _last(answer: Answer, stage: Stage, _: Surroundings) -> Answer:
 
 
 def _resolve(answer: Answer, _: Stage, __: Surroundings) -> Answer:
+    from flowexport_mgmt.cli.pipes.names import names_of  # noqa: PLC0415 - threads, for it alone
+
     value = _data(answer)
     return replace(
         answer, value=annotated(value, names_of(addresses_in(value)), "host-name"), tree=None

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
-from urllib.parse import parse_qs
 
 from lxml import etree
 
@@ -76,7 +75,9 @@ class Session(ABC):
         for capability in self.capabilities:
             name, _, query = capability.partition("?")
             if name == _LIBRARY_CAPABILITY:
-                return parse_qs(query).get("content-id", [""])[0]
+                return dict(part.partition("=")[::2] for part in query.split("&")).get(
+                    "content-id", ""
+                )
         return ""
 
     def get(self, filters: Iterable[etree._Element]) -> etree._Element:

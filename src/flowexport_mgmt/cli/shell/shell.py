@@ -29,18 +29,13 @@ _PAGER: Final = ("less", "-FRX")
 
 
 def run_shell(operator: Operator) -> int:
-    """Talk until the user leaves; return the exit code.
-
-    Raises:
-        NotReachedError: there is no daemon to begin with.
-    """
+    """Talk until the user leaves; return the exit code. There is a daemon to begin with."""
     operator.strict = False
     terminal = operator.terminal
     terminal.interactive = True
     terminal.width = lambda: shutil.get_terminal_size().columns
     terminal.page = _page
     terminal.ask = _ask
-    note_pending(operator)
     Shell(operator).run()
     return 0
 

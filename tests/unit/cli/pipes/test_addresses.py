@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from flowexport_mgmt.cli.pipes import addresses
-from flowexport_mgmt.cli.pipes.addresses import addresses_in, annotated, names_of
+from flowexport_mgmt.cli.pipes import names
+from flowexport_mgmt.cli.pipes.addresses import addresses_in, annotated
+from flowexport_mgmt.cli.pipes.names import names_of
 from flowexport_mgmt.cli.values import Value
 
 FLOWS: Value = [
@@ -66,8 +67,8 @@ def test_no_more_are_asked_for_than_somebody_reads() -> None:
         asked.append(address)
         return address
 
-    many = [f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}" for i in range(addresses._MOST + 50)]
-    assert len(names_of(iter(many), look, patience=20)) == len(asked) == addresses._MOST
+    many = [f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}" for i in range(names._MOST + 50)]
+    assert len(names_of(iter(many), look, patience=20)) == len(asked) == names._MOST
 
 
 def test_the_resolver_is_asked() -> None:
