@@ -196,6 +196,26 @@ def test_a_pasted_configuration(terminal: Terminal) -> None:
     terminal.line("show flow-export | set | match protocol | count", r"\n500\n")
 
 
+def test_pasted_blocks(terminal: Terminal) -> None:
+    """Brace text of 500 lines typed after ``load``, ended as any input is."""
+    entries = [
+        f"collector c{i} {{\n address 192.0.2.1;\n port {i + 1};\n protocol ipfix;\n}}"
+        for i in range(100)
+    ]
+    terminal.line("configure", CONFIGURE)
+    terminal.line("load merge terminal", r"load merge terminal")
+    terminal.type("flow-export {\n" + "\n".join(entries) + "\n}\n\x04")
+    terminal.expect(MODIFIED)
+    terminal.line("show flow-export | set | match ' port ' | count", r"\n100\n")
+    terminal.line("load merge -", r"load merge -")
+    terminal.type("flow-export {\n collector {\n\x04")
+    terminal.expect(rf"line 2: .*\n(?:.*\n)*.*{MODIFIED}")
+    terminal.line("load merge -", r"load merge -")
+    terminal.interrupt()
+    terminal.expect(rf"interrupted\n.*{MODIFIED}")
+    terminal.line("show flow-export | set | match ' port ' | count", r"\n100\n")
+
+
 def test_secrets_stay_out_of_the_history(terminal: Terminal, home: Path) -> None:
     terminal.line("configure", CONFIGURE)
     terminal.line("set server user ann password-hash $0$hunter2hunter2", MODIFIED)
