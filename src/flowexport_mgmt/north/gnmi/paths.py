@@ -280,7 +280,7 @@ def children(
     schema: SchemaContext, instance: Instance, value: Any, element: Element | None = None
 ) -> Iterator[tuple[Place, Any]]:
     """Give the instances directly below one, those of a list one by one."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):  # as it was decoded; an abstract type takes longer to ask
         return
     names = instance[-1].schema.by_json_name if instance else schema.top_by_json_name
     for name, data in value.items():
@@ -289,12 +289,18 @@ def children(
             continue
         if node.kind is not Kind.LIST:
             if element is None or not element.keys:
-                yield Place(node), data
+                yield _place(node), data
             continue
         for entry in data:
             keys = keys_of(node, entry)
             if element is None or _has_keys(node, keys, element):
                 yield Place(node, keys), entry
+
+
+@functools.lru_cache(maxsize=4096)
+def _place(node: SchemaNode) -> Place:
+    """Give the one place of a node that has no keys."""
+    return Place(node)
 
 
 def keys_of(node: SchemaNode, entry: Object) -> tuple[str, ...]:

@@ -124,6 +124,8 @@ class Engine:
             failure = error
         except ManagementError as error:
             failure = RpcError.of(error)
+        except aio.InternalError:  # a message cannot be sent: nobody is there any more
+            return None
         except Exception as error:  # noqa: BLE001 - no request ends the server
             text = f"{type(error).__name__}: {error}"
             _log.log(logging.ERROR, text, "gNMI: an RPC failed: %s", text)

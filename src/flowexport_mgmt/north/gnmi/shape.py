@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from flowexport_mgmt.north.gnmi.messages import DataType
 from flowexport_mgmt.north.gnmi.paths import Instance, children
@@ -93,8 +93,7 @@ class Shape:
         return kept or GONE
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """A leaf or leaf-list and its value; ``inner`` leads to it from its entry."""
 
     inner: Instance

@@ -29,6 +29,8 @@ _BOOLEAN: Final = frozenset((lib.LY_TYPE_BOOL, lib.LY_TYPE_EMPTY))
 SERVED: Final = (Encoding.JSON, Encoding.ASCII, Encoding.JSON_IETF, Encoding.PROTO)
 """What Capabilities tells; ASCII for the origin ``cli`` alone."""
 
+_Scalar = tuple[str, Any]
+
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -42,8 +44,7 @@ def encode_leaf(node: SchemaNode, value: Any, encoding: Encoding) -> Any:
 def set_leaf(typed: Any, node: SchemaNode, value: Any, encoding: Encoding) -> None:
     """Replace a typed value by that of a leaf, which takes less than making one."""
     if encoding is Encoding.PROTO and not node.is_list:
-        for name, scalar in _scalar(node)(value).items():
-            setattr(typed, name, scalar)
+        setattr(typed, *_scalar(node)(value))
     else:
         typed.CopyFrom(encode_leaf(node, value, encoding))
 
@@ -110,19 +111,19 @@ def _as_it_is(value: Any) -> Any:
 
 
 def _proto(node: SchemaNode, value: Any) -> Any:
-    scalar = _scalar(node)
+    scalar, made = _scalar(node), TypedValue()
     if not node.is_list:
-        return TypedValue(**scalar(value))
-    made = TypedValue()
+        setattr(made, *scalar(value))
+        return made
     made.leaflist_val.SetInParent()
     for one in value:
-        made.leaflist_val.element.add(**scalar(one))
+        setattr(made.leaflist_val.element.add(), *scalar(one))
     return made
 
 
 @functools.lru_cache(maxsize=4096)
-def _scalar(node: SchemaNode) -> Callable[[Any], dict[str, Any]]:
-    """Find out once how the values of a leaf are written."""
+def _scalar(node: SchemaNode) -> Callable[[Any], _Scalar]:
+    """Find out once how the values of a leaf are written: in which field, and what."""
     types = node.base_types
     if types <= _UNSIGNED:
         return _unsigned
@@ -137,30 +138,30 @@ def _scalar(node: SchemaNode) -> Callable[[Any], dict[str, Any]]:
     return _any_scalar
 
 
-def _unsigned(value: Any) -> dict[str, Any]:
-    return {"uint_val": int(value)}
+def _unsigned(value: Any) -> _Scalar:
+    return "uint_val", int(value)
 
 
-def _signed(value: Any) -> dict[str, Any]:
-    return {"int_val": int(value)}
+def _signed(value: Any) -> _Scalar:
+    return "int_val", int(value)
 
 
-def _double(value: Any) -> dict[str, Any]:
-    return {"double_val": float(value)}
+def _double(value: Any) -> _Scalar:
+    return "double_val", float(value)
 
 
-def _boolean(value: Any) -> dict[str, Any]:
-    return {"bool_val": value is not False}
+def _boolean(value: Any) -> _Scalar:
+    return "bool_val", value is not False
 
 
-def _octets(value: Any) -> dict[str, Any]:
-    return {"bytes_val": base64.b64decode(value)}
+def _octets(value: Any) -> _Scalar:
+    return "bytes_val", base64.b64decode(value)
 
 
-def _any_scalar(value: Any) -> dict[str, Any]:
+def _any_scalar(value: Any) -> _Scalar:
     """Write a value whose type only the value itself tells, such as one of a union."""
     if isinstance(value, bool) or value == [None]:
         return _boolean(value)
     if isinstance(value, int):
         return _signed(value) if value < 0 else _unsigned(value)
-    return {"string_val": str(value)}
+    return "string_val", str(value)

@@ -360,3 +360,18 @@ async def test_a_failure_of_ours_is_a_status(
         monkeypatch.setattr(server.door.engine.reader, "operational", broken)
         code, message = await client.fails(client.value(PORT))
         assert (code, "oops" in message) == ("INTERNAL", False)
+
+
+async def test_that_nobody_is_there_any_more_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def gone(*_: object) -> None:
+        raise aio.InternalError("there is no connection")
+
+    async with running_server(tmp_path, more=MORE) as server:
+        monkeypatch.setattr("flowexport_mgmt.north.gnmi.server._Channel.write", gone)
+        stream = await server.client().subscribe(PORT, mode=1)
+        await stream.status()
+        clients = server.door.engine.clients
+        await conditions.until(lambda: clients.state()[0].subscriptions == 0, 20)
+    assert "an RPC failed" not in caplog.text
