@@ -21,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tests.support.conditions import until
 from tests.support.gnmi import collector, flow_export, path, running_server, update
 from tests.support.gnmi_load import LIST, Reader, Served, client, served
 
@@ -134,8 +135,21 @@ def _reference(count: int, size: int) -> Iterator[Served]:
             process.kill()
 
 
-Work = Callable[[Served], Awaitable[int]]
-"""Does something, and gives how often."""
+Work = Callable[[Served], Awaitable[Cost]]
+"""Does something many times, and gives what it costs the server once."""
+
+
+class _Watch:
+    """Measures what a server spends from now on."""
+
+    def __init__(self, server: Served) -> None:
+        self._server = server
+        self._cpu, self._wall = server.cpu, time.perf_counter()
+
+    def cost(self, count: int) -> Cost:
+        """Give the cost of each of so many."""
+        spent = max(self._server.cpu - self._cpu, 0.001)
+        return Cost(spent / count, (time.perf_counter() - self._wall) / count)
 
 
 @asynccontextmanager
@@ -151,21 +165,26 @@ async def _subscribed(server: Served, number: int) -> AsyncIterator[list[Reader]
 
 
 def _stream(subscribers: int, seconds: float, size: int) -> Work:
-    async def work(server: Served) -> int:
+    async def work(server: Served) -> Cost:
         async with _subscribed(server, subscribers) as readers:
+            await until(lambda: all(reader.octets for reader in readers), 60)
+            watch, before = _Watch(server), sum(reader.octets for reader in readers)
             await asyncio.sleep(seconds)
-        return max(1, sum(reader.octets for reader in readers) // size)
+            got = sum(reader.octets for reader in readers) - before
+            return watch.cost(max(1, got // size))
 
     return work
 
 
 def _ask(method: str, request: Callable[[int], bytes], count: int) -> Work:
-    async def work(server: Served) -> int:
+    async def work(server: Served) -> Cost:
         async with client(server.port) as one:
             call: Any = one.channel.unary_unary(f"/gnmi.gNMI/{method}")
+            await call(request(count), metadata=one.metadata)  # the connection, and the password
+            watch = _Watch(server)
             for number in range(count):
                 await call(request(number), metadata=one.metadata)
-        return count
+            return watch.cost(count)
 
     return work
 
@@ -176,10 +195,7 @@ def _compare(
     costs: tuple[list[Cost], list[Cost]] = ([], [])
     for _ in range(ROUNDS):
         for server, found in zip(servers, costs, strict=True):
-            cpu, wall = server.cpu, time.perf_counter()
-            count = asyncio.run(_wait(work(server)))
-            spent = max(server.cpu - cpu, 0.001)
-            found.append(Cost(spent / count, (time.perf_counter() - wall) / count))
+            found.append(asyncio.run(_wait(work(server))))
     ours, theirs = map(_median, costs)
     return Result(case, size, "grpc.aio", ours, theirs, target=target)
 
@@ -190,5 +206,5 @@ def _median(costs: Sequence[Cost]) -> Cost:
     )
 
 
-async def _wait(work: Awaitable[int]) -> int:
+async def _wait(work: Awaitable[Cost]) -> Cost:
     return await work

@@ -255,12 +255,12 @@ class Datastore:
         """Ask the providers of the given schema paths."""
         return await self._state.read(paths)
 
-    async def operational(self, paths: Sequence[str] = ("/",)) -> Tree:
-        """Give configuration and the state of the given paths in one tree; the caller frees it."""
+    async def operational(self, paths: Sequence[str] = ("/",), *, whole: bool = True) -> Tree:
+        """Give configuration, if ``whole``, and the state of paths in one tree to be freed."""
         snapshot = await self._state.read(paths)
-        tree = self.read(Store.RUNNING)
-        self._state.add_to(tree, snapshot, paths)
-        return tree
+        running = self._candidates.tree(Store.RUNNING)
+        tree = running.duplicate() if whole else Tree(self.schema)
+        return self._state.add_to(tree, snapshot, paths, running)
 
     # -- locks
 

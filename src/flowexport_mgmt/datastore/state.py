@@ -57,13 +57,15 @@ class StateReader:
             _log.warning("state is incomplete: %s", "; ".join(failures))
         return StateSnapshot(nodes, tuple(failures))
 
-    def add_to(self, tree: Tree, snapshot: StateSnapshot, paths: Sequence[str]) -> None:
-        """Add state to a tree of configuration.
+    def add_to(
+        self, tree: Tree, snapshot: StateSnapshot, paths: Sequence[str], running: Tree
+    ) -> Tree:
+        """Add state to a tree, and give the same tree back.
 
         State below a container whose presence means something stays out while nobody configured
         that: it would look configured.
         """
-        present = {f"{node.schema.module}:{node.schema.name}" for node in tree.top()}
+        present = {f"{node.schema.module}:{node.schema.name}" for node in running.top()}
         values = {**snapshot.nodes, **self._library(paths)}
         for name, value in values.items():
             schema = self._schema.top_by_json_name.get(name)
@@ -73,6 +75,7 @@ class StateReader:
                 self._add(tree, name, value)
             except (LibraryError, KeyError) as error:
                 _log.error("state of %s does not fit its schema: %s", name, error)
+        return tree
 
     def _add(self, tree: Tree, name: str, value: StateValue) -> None:
         if isinstance(value, Struct):

@@ -66,7 +66,8 @@ class Getter:
             for pattern in read
         ]
         paths = [p for one, nodes in found for p in asked_paths(self._schema, one, nodes)]
-        reading = await self._read(session, shape, paths)
+        whole = any(not nodes or any(node.config for node in nodes) for _, nodes in found)
+        reading = await self._read(session, shape, paths, whole=whole)
         response = GetResponse()
         for pattern, _ in found:
             notification = response.notification.add(timestamp=_time(shape, reading))
@@ -93,10 +94,12 @@ class Getter:
         extensions = read_extensions(request.extension, allowed=("depth",))
         return Shape(data, read_models(self._schema, request.use_models), extensions.depth)
 
-    async def _read(self, session: Session, shape: Shape, paths: Sequence[str]) -> Reading:
+    async def _read(
+        self, session: Session, shape: Shape, paths: Sequence[str], *, whole: bool
+    ) -> Reading:
         if shape.data is DataType.CONFIG:
             return self._reader.configuration(session)
-        return await self._reader.operational(session, tuple(dict.fromkeys(paths)))
+        return await self._reader.operational(session, tuple(dict.fromkeys(paths)), whole=whole)
 
     def _fill(
         self,

@@ -40,6 +40,7 @@ class _Pending:
 
     def __init__(self) -> None:
         self.paths: dict[str, None] = {}
+        self.whole = False
         self.task: asyncio.Task[Reading] | None = None
 
 
@@ -74,12 +75,15 @@ class Reader:
             self._datastore.access.readable(session, tree)
             return _decode(tree.print(Format.JSON) or b"{}")
 
-    async def operational(self, session: Session, paths: Sequence[str]) -> Reading:
-        """Read running and the state at, above and below schema paths."""
+    async def operational(
+        self, session: Session, paths: Sequence[str], *, whole: bool = True
+    ) -> Reading:
+        """Read the state at, above and below schema paths, and running where ``whole`` says so."""
         special = special_paths(paths, self._datastore.schema.on_request)
         view = self._datastore.access.view(session), special
         pending = self._pending.setdefault(view, _Pending())
         pending.paths |= dict.fromkeys(paths)
+        pending.whole |= whole
         if pending.task is None:
             pending.task = asyncio.create_task(self._take(session, view, pending))
         return await asyncio.shield(pending.task)
@@ -89,7 +93,7 @@ class Reader:
         del self._pending[view]
         self.taken += 1
         collected = time.time_ns()
-        tree = await self._datastore.operational(tuple(pending.paths))
+        tree = await self._datastore.operational(tuple(pending.paths), whole=pending.whole)
         return self._read(session, tree, collected)
 
     def _read(self, session: Session, tree: Tree, collected: int) -> Reading:

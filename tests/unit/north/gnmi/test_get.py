@@ -314,3 +314,19 @@ async def test_a_request_that_is_no_message(server: Server, client: Client) -> N
     assert server.door.engine.refusals.malformed_requests == 1
     (session,) = server.datastore.sessions
     assert (session.door, session.in_bad_rpcs, session.out_rpc_errors) == ("gnmi", 1, 1)
+
+
+async def test_state_alone_is_read_without_the_configuration(
+    server: Server, client: Client
+) -> None:
+    """It is the same as that which is read with it; state of what nobody configured is not told."""
+    report(server, bytes_sent=5)
+    whole = await client.value(A)
+    assert await client.value(f"{A}/statistics") == {
+        f"flow-export:{name}": value for name, value in whole["flow-export:statistics"].items()
+    }
+    statistics = "/flow-export/collector/statistics"
+    (told,) = (await client.get(statistics)).notification
+    assert [one.path.elem[1].key["name"] for one in told.update] == ["a"]
+    await client.set(delete=[path("/flow-export")])
+    assert (await client.fails(client.get(f"{A}/statistics")))[0] == "NOT_FOUND"

@@ -268,9 +268,10 @@ class Group:
             found += [(follower, state) for follower in common]
         return found
 
-    async def _operational(self, followers: Iterable[Follower], session: Session) -> Reading:
+    async def _operational(self, followers: Sequence[Follower], session: Session) -> Reading:
         paths = dict.fromkeys(path for each in followers for path in each.wanted.paths)
-        return await self._reader.operational(session, tuple(paths))
+        whole = any(each.wanted.has_configuration for each in followers)
+        return await self._reader.operational(session, tuple(paths), whole=whole)
 
     def _catch_up(self, follower: Follower, reading: Reading) -> Rows:
         """Bring those who are told changes up to date, before another one begins with them."""

@@ -200,7 +200,8 @@ class Subscriptions:
     async def _read_once(self, client: Client, terms: Terms) -> Sequence[bytes]:
         paths = dict.fromkeys(p for one in terms.wanted if one.has_state for p in one.paths)
         if paths:
-            reading = await self._reader.operational(client.session, tuple(paths))
+            whole = any(one.has_configuration for one in terms.wanted)
+            reading = await self._reader.operational(client.session, tuple(paths), whole=whole)
         else:
             reading = self._reader.configuration(client.session)
         writer = Writer(terms)

@@ -70,6 +70,7 @@ class Wanted:
     paths: tuple[str, ...]
     mode: Mode
     has_state: bool
+    has_configuration: bool
     interval: int = 0
     heartbeat: int = 0
     suppress: bool = False
@@ -131,8 +132,9 @@ def _read_wanted(
     pattern, nodes = resolve(schema, pattern)
     paths = asked_paths(schema, pattern, nodes)
     has_state = not nodes or any(_has_state(node) for node in nodes)
+    has_configuration = not nodes or any(node.config for node in nodes)
     if list_mode is not ListMode.STREAM:
-        return Wanted(pattern, paths, Mode.SAMPLE, has_state)
+        return Wanted(pattern, paths, Mode.SAMPLE, has_state, has_configuration)
     try:
         mode = Mode(given.mode)
     except ValueError:
@@ -144,6 +146,7 @@ def _read_wanted(
         paths,
         mode,
         has_state,
+        has_configuration,
         interval=_interval(pattern, given.sample_interval, shortest, own) if sampled else 0,
         heartbeat=_interval(pattern, given.heartbeat_interval, shortest, 0),
         suppress=bool(given.suppress_redundant) and mode is Mode.SAMPLE,
