@@ -82,7 +82,7 @@ def _requests(count: int) -> Iterator[Result]:
         get = m.GetRequest(path=[path(WHERE)], type=1, encoding=2).SerializeToString()
         ask = _ask("Get", lambda _: get, count)
         yield _compare("gNMI Get", 1, (ours, theirs), ask, GET_TARGET)
-        few = count // 5
+        few = count // 2
         whole = _compare("gNMI Set", 1, (ours, theirs), _ask("Set", _set, few), SET_TARGET)
         commit = asyncio.run(_commit(few))
         rest = Cost(whole.ours.cpu - commit.cpu, whole.ours.wall - commit.wall)
