@@ -6,7 +6,7 @@ import json
 import secrets
 import signal
 import subprocess
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -169,20 +169,29 @@ def _shown(record: etree._Element, name: str) -> int:
 
 
 class Sfacctd:
-    """sfacctd, which writes the sFlow counter samples it receives as JSON lines."""
+    """sfacctd, which writes the sFlow counter samples it receives as JSON lines.
+
+    Flow samples it adds up by agent, each as one packet.
+    """
 
     def __init__(self, space: Namespace, folder: Path) -> None:
         folder.mkdir()
         self.port = space.free_udp_port()
         self._counters = folder / "counters.json"
+        self._flows = folder / "flows"
         settings = {
             "daemonize": "false",
             "sfacctd_ip": "127.0.0.1",
             "sfacctd_port": self.port,
             "sfacctd_counter_file": self._counters,
             "sfacctd_counter_output": "json",
+            "sfacctd_pipe_size": 8 << 20,
             "plugins": "print",
-            "print_output_file": folder / "flows",
+            "aggregate": "peer_src_ip",
+            "print_output": "json",
+            "print_output_file": self._flows,
+            "print_output_file_append": "true",
+            "print_refresh_time": "1",
         }
         written = folder / "sfacctd.conf"
         written.write_text("".join(f"{name}: {value}\n" for name, value in settings.items()))
@@ -194,12 +203,16 @@ class Sfacctd:
         """End it."""
         stop(self._process)
 
+    def flow_samples(self) -> Counter[str]:
+        """Count the flow samples of each agent so far."""
+        counted: Counter[str] = Counter()
+        for entry in _read_entries(self._flows):
+            counted[entry["peer_ip_src"]] += entry["packets"]
+        return counted
+
     def samples(self) -> list[dict[str, Any]]:
         """Read the generic interface counters of every sample so far."""
-        if not self._counters.exists():
-            return []
-        lines = self._counters.read_text().splitlines()
-        entries = [json.loads(line) for line in lines if line.endswith("}")]
+        entries = _read_entries(self._counters)
         return [entry for entry in entries if entry.get("sf_cnt_type") == "sflow_cnt_generic"]
 
     def totals(self) -> Totals:
@@ -211,6 +224,11 @@ class Sfacctd:
             base = first.setdefault(sample["ifIndex"], counted)
             totals |= {(sample["ifIndex"], name): counted[name] - base[name] for name in counted}
         return totals
+
+
+def _read_entries(file: Path) -> list[dict[str, Any]]:
+    lines = file.read_text().splitlines() if file.exists() else []
+    return [json.loads(line) for line in lines if line.endswith("}")]
 
 
 def _counted(sample: dict[str, Any]) -> dict[str, int]:

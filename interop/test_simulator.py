@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from interop.flow_collectors import FlowCollector
-from interop.judges import Capture
+from interop.judges import Capture, Sfacctd
 from interop.namespaces import Namespace, eventually, namespace, run
 from lxml import etree
 from ncclient import manager
@@ -38,6 +38,7 @@ class Lab:
     netflow: FlowCollector
     ipfix: FlowCollector
     sflow: FlowCollector
+    sfacctd: Sfacctd
     capture: Capture
     v6_port: int
     ledger: dict[str, Any]
@@ -106,7 +107,9 @@ def edit_over_netconf(space: Namespace, log: Path) -> str:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     folder = tmp_path_factory.mktemp("lab")
     with namespace() as space:
-        yield run_lab(space, folder)
+        made = run_lab(space, folder)
+        yield made
+        made.sfacctd.stop()
 
 
 def run_lab(space: Namespace, folder: Path) -> Lab:
@@ -115,6 +118,7 @@ def run_lab(space: Namespace, folder: Path) -> Lab:
         (folder / name).mkdir()
         collectors.append(FlowCollector(judge, space, folder / name))
     netflow, ipfix, sflow = collectors
+    sfacctd = Sfacctd(space, folder / "sfacctd")
     capture = Capture(space, folder / "capture")
     log, ledger = folder / "sim.log", folder / "ledger.json"
     with space.udp("::1") as sink:
@@ -129,17 +133,29 @@ def run_lab(space: Namespace, folder: Path) -> Lab:
             log,
         )
         eventually(lambda: "password" in log.read_text(), f"it runs; see {log}", 30)
-        answers = ask(space, netflow.port, ipfix.port, sflow.port, v6_port)
+        answers = ask(space, netflow.port, ipfix.port, sflow.port, v6_port, sfacctd.port)
         edited = edit_over_netconf(space, log)
         assert program.wait(90) == 0, log.read_text()
     capture.stop()
     return Lab(
-        netflow, ipfix, sflow, capture, v6_port, json.loads(ledger.read_text()), answers, edited
+        netflow,
+        ipfix,
+        sflow,
+        sfacctd,
+        capture,
+        v6_port,
+        json.loads(ledger.read_text()),
+        answers,
+        edited,
     )
 
 
-def ask(space: Namespace, netflow: int, ipfix: int, sflow: int, v6: int) -> dict[str, Any]:
-    """Make devices of every protocol beside those of the command line."""
+def ask(space: Namespace, *ports: int) -> dict[str, Any]:
+    """Make devices of every protocol beside those of the command line.
+
+    ``ports`` are those of the collectors: of NetFlow, IPFIX, sFlow, IPFIX over IPv6, and sfacctd's.
+    """
+    netflow, ipfix, sflow, v6, sfacctd = ports
     answers: dict[str, Any] = {
         "v5": post(
             space,
@@ -158,6 +174,8 @@ def ask(space: Namespace, netflow: int, ipfix: int, sflow: int, v6: int) -> dict
         ),
         "silent": post(space, start_ip="10.46.0.1", device_count=3),
     }
+    to = flow(sfacctd, "sflow")
+    answers["agents"] = post(space, start_ip="10.47.0.1", device_count=10, flow=to)
     answers["taken"] = post(space, start_ip="10.46.0.3", device_count=1)
     answers["list"] = curl(space, f"{API}/devices?limit=5")
     answers["one"] = curl(space, f"{API}/devices/10.43.0.7")
@@ -177,7 +195,7 @@ def test_requests_are_answered_as_existing_scripts_expect(lab: Lab) -> None:
         "message": "Created 20 devices starting from 10.43.0.1",
         "data": {"created": 20, "requested": 20, "failed": 0},
     }
-    for name in ("ipfix", "sflow", "v6", "silent"):
+    for name in ("ipfix", "sflow", "v6", "silent", "agents"):
         assert answers[name]["success"], answers[name]
     assert answers["taken"] == {
         "success": False,
@@ -190,8 +208,8 @@ def test_requests_are_answered_as_existing_scripts_expect(lab: Lab) -> None:
     assert answers["form"] == "415"
     status = answers["status"]
     assert status["subsystem_active"]
-    assert len(status["collectors"]) == 5
-    assert status["devices_exporting"] == 110
+    assert len(status["collectors"]) == 6
+    assert status["devices_exporting"] == 120
 
 
 def test_a_group_that_rest_made_is_edited_over_netconf(lab: Lab) -> None:
@@ -261,6 +279,19 @@ def test_sfcapd_has_a_sample_for_each_record(lab: Lab) -> None:
     sent = lab.records("rest-3")
     totals = lab.sflow.totals()
     assert totals.flows == sum(sent.values()) > 0
+
+
+def test_sfacctd_takes_each_device_for_an_agent(lab: Lab) -> None:
+    sent = lab.records("rest-6")
+    assert min(sent.values()) > 0
+    eventually(lambda: lab.sfacctd.flow_samples() == sent, "sfacctd has written what it has", 20)
+    interfaces = {(agent, interface) for agent in sent for interface in (1, 2)}
+    eventually(lambda: polled(lab.sfacctd) == interfaces, "and of counters too", 20)
+
+
+def polled(sfacctd: Sfacctd) -> set[tuple[str, int]]:
+    """Give the agents and interfaces whose counters it has."""
+    return {(each["peer_ip_src"], each["ifIndex"]) for each in sfacctd.samples()}
 
 
 def test_the_program_left_no_route(lab: Lab) -> None:

@@ -115,13 +115,14 @@ class Fleet:
         for group in speaking:
             if group.collector is not None:
                 by_endpoint.setdefault(group.collector, []).append(group.name)
+                self.outlets.setdefault(group.collector, Outlet()).expect(group.format)
         for endpoint, outlet in self.outlets.items():
             if endpoint not in by_endpoint:
                 outlet.drop()
                 outlet.close()
                 outlet.reason, outlet.shared = None, {}
         for endpoint, names in by_endpoint.items():
-            outlet = self.outlets.setdefault(endpoint, Outlet())
+            outlet = self.outlets[endpoint]
             reasons = shared if self._settings.per_device else dict.fromkeys(names, "")
             outlet.shared = {name: reasons[name] for name in names if name in reasons}
             if outlet.sender is None:

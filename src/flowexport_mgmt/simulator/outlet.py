@@ -44,6 +44,10 @@ class Outlet:
     _loads: deque[_Load] = field(default_factory=deque)
     _moved_ms: int = 0
 
+    def expect(self, form: Format) -> None:
+        """Count from zero what is sent in a protocol, from now on and whether anything is."""
+        _ = self.totals[form]
+
     def take(self, group: Group, datagrams: FleetDatagrams, now_ms: int) -> None:
         """Take datagrams of a group, to be sent in their order."""
         if not self._loads:

@@ -155,6 +155,15 @@ def test_counters_and_rows_stay_when_devices_go(world: World, peer: Peer) -> Non
     assert again.datagrams > after.datagrams
 
 
+def test_rows_stay_of_devices_that_never_spoke(world: World, peer: Peer) -> None:
+    configure(world, group("a", "127.9.0.1", peer, tick_ms=60_000, format=Format.IPFIX))
+    world.run(0, 50)
+    configure(world)
+    world.run(50, 200)
+    (row,) = report(world.fleet).exporters
+    assert (row.format, row.devices, row.datagrams, row.status) == ("ipfix", 0, 0, "disabled")
+
+
 def test_other_groups_feel_nothing(world: World, peer: Peer) -> None:
     kept = group("a", "127.9.0.1", peer)
     configure(world, kept, group("b", "127.9.1.1", peer))
