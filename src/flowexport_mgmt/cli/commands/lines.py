@@ -118,7 +118,7 @@ def _read(
             continue
         stages = _stages(command, pipes, scene, end)
         return Invocation(command, line, found.given, _path(found), _settings(found), stages)
-    raise max(failures, key=lambda error: error.column)
+    raise _farthest(max(failures, key=lambda error: error.column), _unknown(words, scene, end))
 
 
 def _stages(
@@ -139,6 +139,19 @@ def _settings(reading: Reading) -> tuple[Setting, ...]:
 
 def _begins(words: Sequence[Word], command: Command) -> bool:
     return tuple(word.text for word in words[: len(command.words)]) == command.words
+
+
+def _farthest(failure: WordError, unknown: WordError) -> WordError:
+    """Choose the error that understood more of a line; of the same place both say what fits."""
+    if unknown.column != failure.column:
+        return max(failure, unknown, key=lambda error: error.column)
+    for head in ("more is needed: ", "expected "):
+        before, _, first = unknown.message.partition(head)
+        same, _, further = failure.message.partition(head)
+        if first and further and before == same:
+            names = dict.fromkeys((*first.split(", "), *further.split(", ")))
+            return WordError(failure.column, f"{before}{head}{listed(names, 30)}")
+    return failure
 
 
 def _unknown(words: Sequence[Word], scene: Scene, end: int) -> WordError:
