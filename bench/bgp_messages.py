@@ -1,7 +1,7 @@
 """UPDATEs of a made-up table: prefixes as long as those of the Internet, four to a message.
 
-The prefix at position N in its family has the paths and the communities of its message, and an
-origin AS that follows from it.
+The prefix at position N in its family has the path and the community of its message, which
+are those of no other message; its origin AS follows from the number of the message.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from flowexport_mgmt.enrich.prefixes import Version
 from flowexport_mgmt.wire import bgp
 
 PER_MESSAGE: Final = 4
+NEXT_HOP: Final = b"\x40\x03\x04\xc0\0\x02\x01"
+"""The attribute of IPv4 routes, which is nowhere else in a message but by chance."""
 END_OF_RIB: Final[dict[Version, bytes]] = {
     4: bgp.encode(bgp.MessageType.UPDATE, bytes(4)),
     6: bgp.encode(bgp.MessageType.UPDATE, b"\0\0\0\x06\x80\x0f\x03\0\x02\x01"),
@@ -53,7 +55,7 @@ def make_message(version: Version, number: int, addresses: list[int], lengths: l
     path = bytes([2, 3]) + struct.pack("!3I", 65002, 64500 + number % 400, origin_of(number))
     attributes = b"\x40\x01\x01\0\x40\x02" + bytes([len(path)]) + path
     if version == 4:
-        attributes += b"\x40\x03\x04\xc0\0\x02\x01"
+        attributes += NEXT_HOP
     attributes += b"\x40\x05\x04\0\0\0\x64\xc0\x08\x04\xfd\xea" + (
         number // 60_000 + number % 1000
     ).to_bytes(2)

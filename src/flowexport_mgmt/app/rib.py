@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import sys
 from datetime import UTC, datetime
@@ -25,6 +26,9 @@ from flowexport_mgmt.observe import log
 
 if TYPE_CHECKING:
     from flowexport_mgmt.rib.service import RibService
+
+_NICENESS = 5
+"""No flow is to wait for a processor that a table is loaded on."""
 
 _logger = logging.getLogger(f"{log.ROOT}.app.rib")  # __name__ is __main__ here
 
@@ -98,6 +102,7 @@ async def _main(settings: ChildSettings, control_socket: socket.socket) -> None:
 
     if settings.tables is None:
         raise StartError("the rib process has no memory for its tables", ExitCode.USAGE)
+    os.nice(_NICENESS)
     end, events = End(), EventQueue()
     control = Control(
         control_socket,

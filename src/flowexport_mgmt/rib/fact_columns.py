@@ -46,7 +46,7 @@ class FactColumns(NamedTuple):
 def digest_sets(sets: AttributeSets, seed: int) -> Keys:
     """Make the keys of sets of attributes."""
     secret = seed.to_bytes(8)
-    digests = [blake2b(key, digest_size=_DIGEST, key=secret).digest() for key in sets.keys]
+    digests = [blake2b(key, digest_size=_DIGEST, salt=secret).digest() for key in sets.keys]
     return _join(digests)
 
 
@@ -108,4 +108,4 @@ def _digest(attributes: Attributes, next_hop: bytes, words: NDArray[np.uint32], 
         attributes.clusters,
     )
     said = b"".join(number.to_bytes(4) for number in numbers) + next_hop + words.tobytes()
-    return blake2b(said, digest_size=_DIGEST, key=seed.to_bytes(8), person=b"one").digest()
+    return blake2b(said, digest_size=_DIGEST, salt=seed.to_bytes(8), person=b"one").digest()

@@ -34,7 +34,8 @@ class KeyIndex:
         places, left = self._places(keys), np.arange(len(keys))
         while len(left):
             rows = self._slots[places[left]]
-            is_same = (rows > 0) & (self._keys[np.maximum(rows, 0)] == keys[left]).all(axis=1)
+            known = self._keys[np.maximum(rows, 0)]
+            is_same = (known[:, 0] == keys[left, 0]) & (known[:, 1] == keys[left, 1]) & (rows > 0)
             found[left[is_same]] = rows[is_same]
             left = left[~is_same & (rows != _EMPTY)]
             places[left] = places[left] + 1 & len(self._slots) - 1

@@ -17,7 +17,7 @@ from flowexport_mgmt.rib.session import Session, SessionSettings, State
 from flowexport_mgmt.rib.sources import Identity, Kind, Source
 from flowexport_mgmt.wire.bgp import Update, UpdateColumns
 
-READ_SIZE: Final = 1 << 16
+READ_SIZE: Final = 1 << 17
 _SEND_PATIENCE_S: Final = 20.0
 
 Told = Callable[[str, bool, str | None], None]

@@ -14,8 +14,12 @@ Positions = NDArray[np.int64]
 
 _BITS: Final[dict[Version, int]] = {4: 32, 6: 128}
 _BROKEN: Final = 1 << 40
+_MANY: Final = 40
+"""Stretches that are followed together in less time than one by one."""
 _STEPS: Final = {
-    version: [1 + (length + 7 >> 3) if length <= bits else _BROKEN for length in range(256)]
+    version: np.array(
+        [1 + (length + 7 >> 3) if length <= bits else _BROKEN for length in range(256)]
+    )
     for version, bits in _BITS.items()
 }
 """Octets of a prefix by the first of them, its length."""
@@ -38,29 +42,38 @@ class PrefixColumns(NamedTuple):
 
 
 def find_prefixes(
-    version: Version, octets: bytes, begins: list[int], ends: list[int], *, has_ids: bool
-) -> tuple[list[int], list[int]]:
-    """Find the prefixes in stretches of a buffer.
+    version: Version, octets: Octets, begins: Positions, ends: Positions, *, has_ids: bool
+) -> tuple[Positions, Positions]:
+    """Find the prefixes in stretches of a buffer, which follow each other.
+
+    The first of all stretches, then the second, as long as there are many; then one by one.
 
     Returns:
-        Where each begins, behind its identifier if it has one, and how many are in each stretch:
-        -1 in one that does not end where its last prefix does.
+        Where each prefix begins, behind its identifier if it has one, and of each stretch how many
+        there are: -1 in one that does not end where its last prefix does.
     """
-    places: list[int] = []
-    counts: list[int] = []
-    steps, ahead = _STEPS[version], 4 if has_ids else 0
-    size, enter = len(octets), places.append
-    for begin, end in zip(begins, ends, strict=True):
-        at, before = begin + ahead, len(places)
-        while at < end:
-            enter(at)
-            at += steps[octets[at]] + ahead
-        if at - ahead == end and at <= size:
-            counts.append(len(places) - before)
-        else:
-            del places[before:]
-            counts.append(-1)
-    return places, counts
+    ahead = 4 if has_ids else 0
+    steps = _STEPS[version] + ahead
+    at, found = begins + ahead, [np.zeros(0, np.int64)]
+    left = np.flatnonzero(at < ends)
+    while len(left) > _MANY:
+        places = at[left]
+        found.append(places)
+        at[left] = places + steps[octets[places]]
+        left = left[at[left] < ends[left]]
+    rest: list[int] = []
+    numbers, data = steps.tolist(), octets.data
+    for stretch in left.tolist():
+        place, end = int(at[stretch]), int(ends[stretch])
+        while place < end:
+            rest.append(place)
+            place += numbers[data[place]]
+        at[stretch] = place
+    places = np.sort(np.concatenate((*found, np.array(rest, np.int64))))
+    bounds = np.searchsorted(places, np.append(begins, ends[-1:]))
+    is_whole = at == ends + ahead
+    counts = np.diff(bounds)
+    return places[np.repeat(is_whole, counts)], np.where(is_whole, counts, -1)
 
 
 def decode_prefixes(

@@ -163,14 +163,11 @@ class _Block:
         ends = np.stack((gone[1], there[1]), axis=1).reshape(-1)
         chosen = np.flatnonzero((begins < ends) & np.repeat(self.is_plain, 2))
         places, counts = find_prefixes(
-            version, self._octets, begins[chosen].tolist(), ends[chosen].tolist(), has_ids=has_ids
+            version, self._column, begins[chosen], ends[chosen], has_ids=has_ids
         )
-        found = np.array(counts, np.int64)
-        self.is_plain[chosen[found < 0] >> 1] = False
-        of = np.repeat(chosen, np.maximum(found, 0))
-        prefixes = decode_prefixes(
-            version, self._column, np.array(places, np.int64), has_ids=has_ids
-        )
+        self.is_plain[chosen[counts < 0] >> 1] = False
+        of = np.repeat(chosen, np.maximum(counts, 0))
+        prefixes = decode_prefixes(version, self._column, places, has_ids=has_ids)
         return _Routes(of >> 1, (of & 1) == 0, prefixes)
 
     def _find_sets(self, begin: int, end: int) -> tuple[Positions, AttributeSets]:
