@@ -15,6 +15,8 @@ from flowexport_mgmt.cli.grammar.words import quote
 from flowexport_mgmt.cli.values import MASK, Object, Value, below, by_tag, children
 from flowexport_mgmt.schema.grammar import Grammar, Node
 
+_PROTOCOL: Final = "nc"
+"""The prefix of NETCONF's own namespace in replies: nothing of the data is named by it."""
 _INDENT: Final = "    "
 
 
@@ -159,6 +161,8 @@ def xml_text(elements: Iterable[etree._Element], tree: Tree) -> str:
     root = etree.Element("config")
     for element in elements:
         root.append(_masked(etree.fromstring(etree.tostring(element)), tree))
+    named = {prefix for element in root.iter() for prefix in element.nsmap if prefix}
+    etree.cleanup_namespaces(root, keep_ns_prefixes=sorted(named - {_PROTOCOL}))
     etree.indent(root)
     return str(etree.tostring(root, encoding="unicode"))
 
