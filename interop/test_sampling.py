@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from interop.namespaces import Link, eventually, link
-from interop.sampling import Lab, Sampled, second_link
+from interop.sampling import IPV4, UDP, Lab, Sampled, second_link
 from interop.sampling_checks import check_accounts
 from interop.sampling_scenarios import Scenarios
+from tests.support.receiver import receiver
+
+DELETED = 'xmlns:nc="urn:ietf:params:xml:ns:netconf:base:1.0" nc:operation="delete"'
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +59,38 @@ def test_an_interface_that_leaves_and_comes_back(lab: Lab) -> None:
     lab.await_status("lan", "not-present")
     with second_link(lab, "lan", ("203.0.113.1", "203.0.113.2")):
         lab.await_status("lan", "up")
+
+
+def test_who_wants_flow_records_gets_them_of_the_same_packets(lab: Lab) -> None:
+    with lab.near.entered(), receiver() as flows:
+        lab.commit(
+            "<collector><name>flows</name><address>127.0.0.1</address>"
+            f"<port>{flows.port}</port><protocol>ipfix</protocol>"
+            "<polling-interval>3600</polling-interval><sampled-flows><enabled>true</enabled>"
+            "<active-timeout>60</active-timeout><inactive-timeout>1</inactive-timeout>"
+            "</sampled-flows></collector>"
+        )
+        lab.sample(Sampled("wan", 1))
+        port = lab.new_port()
+        lab.send(20, 100, port=port)
+        check_accounts(lab.take(20, port), 1)
+        found: list[dict[str, Any]] = []
+
+        def has_come() -> bool:
+            records = (record for got in flows.waiting() for record in got.message.records)
+            found.extend(dict(r.fields) for r in records)
+            return any(fields.get("destinationTransportPort") == port for fields in found)
+
+        eventually(has_come, "a record comes when the flow is over")
+        lab.commit(f"<collector {DELETED}><name>flows</name></collector>")
+    (flow,) = (fields for fields in found if fields.get("destinationTransportPort") == port)
+    assert (flow["packetDeltaCount"], flow["octetDeltaCount"]) == (20, 20 * (100 + UDP + IPV4))
+    assert (flow["sourceIPv4Address"], flow["destinationIPv4Address"]) == (
+        lab.pair.far_address,
+        lab.pair.near_address,
+    )
+    assert flow["ingressInterface"] == lab.near.index("wan")
+    assert any(fields.get("samplingPopulation") == 1 for fields in found)
 
 
 def test_the_collectors_of_others_add_up_to_the_same(lab: Lab) -> None:
