@@ -31,7 +31,7 @@ VERSIONS: Final[tuple[Literal[4], Literal[6]]] = (4, 6)
 SLICE: Final = 1000
 """Changes of routes that are gathered one by one, and made at a time."""
 
-COLUMN_SLICE: Final = 4000
+COLUMN_SLICE: Final = 2000
 """Changes of routes that come as columns, and are made at a time."""
 
 _ROWS: Final = 4_000
@@ -229,6 +229,7 @@ class Rib:
         source.withdrawals += update.withdrawals
         facts = self.facts.intern_sets(update.sets)
         try:
+            yield
             for routes in update.routes:
                 source.changed_ns = now_ns
                 for begin in range(0, len(routes.sets), COLUMN_SLICE):

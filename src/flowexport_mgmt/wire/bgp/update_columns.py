@@ -172,33 +172,37 @@ class _Block:
 
     def _find_sets(self, begin: int, end: int) -> tuple[Positions, AttributeSets]:
         """Give each message the number of its set of attributes; -1 where nothing is announced."""
+        is_ipv4 = (self._middles < self._ends)[begin:end]
+        is_ipv6 = (self._reach[0] < self._reach[1])[begin:end]
+        announcing = np.concatenate((np.flatnonzero(is_ipv4), np.flatnonzero(is_ipv6)))
         octets = self._octets
-        numbers: dict[bytes, int] = {}
-        of: list[int] = []
-        first: list[int] = []
-        columns = (
-            *(self._begins, self._middles, *self._reach),
-            *(self._spans.heads(MP_REACH), self._spans.begins(MP_REACH)),
-            self._middles < self._ends,
+        bounds = self._list(begin + np.flatnonzero(is_ipv4), self._begins, self._middles)
+        keys = [octets[at:after] for at, after in bounds]
+        keys += self._make_keys6(begin + np.flatnonzero(is_ipv6))
+        known: dict[bytes, int] = {}
+        numbers = np.array([known.setdefault(key, len(known)) for key in keys], np.int64)
+        is_first = np.ones(len(numbers), np.bool_)
+        is_first[1:] = numbers[1:] > np.maximum.accumulate(numbers)[:-1]
+        of = np.full(end - begin, -1, np.int64)
+        of[announcing] = numbers
+        first = announcing[is_first]
+        return of, AttributeSets(self._spans, begin + first, list(known), is_ipv4[first])
+
+    def _make_keys6(self, messages: Positions) -> list[bytes]:
+        """Join the next hop, with what is said beside it, and the other attributes."""
+        octets, spans = self._octets, self._spans
+        bounds = self._list(
+            messages,
+            *(spans.begins(MP_REACH), self._reach[0], self._begins),
+            *(spans.heads(MP_REACH), self._reach[1], self._middles),
         )
-        for message, (at, after, start, stop, head, value, ipv4) in enumerate(
-            zip(*(column[begin:end].tolist() for column in columns), strict=True), begin
-        ):
-            if start < stop:  # the next hop, and what is said beside it
-                key = octets[value:start] + octets[at:head] + octets[stop:after]
-            elif ipv4:
-                key = octets[at:after]
-            else:
-                of.append(-1)
-                continue
-            number = numbers.setdefault(key, len(numbers))
-            if number == len(first):
-                first.append(message)
-            of.append(number)
-        rows = np.array(first, np.int64)
-        is_ipv4 = self._middles[rows] < self._ends[rows]
-        sets = AttributeSets(self._spans, rows, list(numbers), is_ipv4)
-        return np.array(of, np.int64), sets
+        return [
+            octets[value:start] + octets[at:head] + octets[stop:after]
+            for value, start, at, head, stop, after in bounds
+        ]
+
+    def _list(self, messages: Positions, *columns: Positions) -> Iterator[tuple[int, ...]]:
+        return zip(*(column[messages].tolist() for column in columns), strict=True)
 
 
 def _where(chosen: Mask, begins: Positions, ends: Positions) -> tuple[Positions, Positions]:
