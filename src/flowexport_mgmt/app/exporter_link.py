@@ -86,10 +86,10 @@ class ProcessLink:
         if channel is not None:
             channel.close()
 
-    async def await_arrival(self) -> None:
-        """Give an exporter that is being started a moment; whether it came shows at the request."""
+    async def await_arrival(self, patience: float = _ARRIVAL_PATIENCE) -> None:
+        """Give a process that is being started a moment; whether it came shows at the request."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_ARRIVAL_PATIENCE):
+            async with asyncio.timeout(patience):
                 await self._arrived.wait()
 
     async def request(self, message: m.Request | m.RibRequest, patience: float) -> m.FromExporter:

@@ -6,6 +6,7 @@ It holds no capability, and what it learns leaves it only as look-up tables in m
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -102,7 +103,8 @@ async def _main(settings: ChildSettings, control_socket: socket.socket) -> None:
 
     if settings.tables is None:
         raise StartError("the rib process has no memory for its tables", ExitCode.USAGE)
-    os.nice(_NICENESS)
+    with contextlib.suppress(OSError):  # a sandbox may forbid it
+        os.nice(_NICENESS)
     end, events = End(), EventQueue()
     control = Control(
         control_socket,

@@ -21,6 +21,8 @@ from flowexport_mgmt.model.base import OperStatus
 from flowexport_mgmt.model.configuration import Configuration
 
 _STATE_PATIENCE = 5.0
+_START_PATIENCE = 20.0
+"""It is the commit that starts the process: a busy machine takes its time for that."""
 _NO_SOURCE = "there is no source of routes: enable ibgp or bmp"
 
 _logger = logging.getLogger(__name__)
@@ -54,7 +56,7 @@ class RibComponent:
             return ()
         self._control.want_rib(wanted=True)
         if strict:
-            await self._link.await_arrival()
+            await self._link.await_arrival(_START_PATIENCE)
         elif self._link.commit is None:
             return ()  # it gets it when it has come
         message = m.Prepare(
