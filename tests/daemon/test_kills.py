@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 
+from lxml import etree
 from tests.support.conditions import wait_until
-from tests.support.daemon import Collector, Daemon
+from tests.support.daemon import Collector, Daemon, flow_export
 from tests.support.netconf import FE, Netconf, RpcError
+from tests.support.ports import free_ports
 
 
 def test_killed_manager(daemon: Daemon, collector: Collector) -> None:
@@ -48,6 +51,31 @@ def test_killed_exporter(daemon: Daemon, collector: Collector) -> None:
     assert after["commit"] == before["commit"]
     assert after["started"] > before["started"]
     assert daemon.child("manager") == manager
+
+
+def rib_state(daemon: Daemon) -> str:
+    with daemon.netconf() as session:
+        reply = session.get(f'<flow-export xmlns="{FE}"><enrichment/></flow-export>')
+    return etree.tostring(reply).decode()
+
+
+def test_killed_rib(daemon: Daemon) -> None:
+    """It is started again and listens as before, and the restart shows; the others go on."""
+    (port,) = free_ports(1)
+    listen = f"<listen-address>127.0.0.1</listen-address><port>{port}</port>"
+    bmp = f"<bmp><enabled>true</enabled>{listen}</bmp>"
+    daemon.commit(flow_export(f"<enrichment><bgp>true</bgp>{bmp}</enrichment>"))
+    others = [daemon.child(name) for name in ("manager", "exporter")]
+    killed = wait_until(lambda: daemon.child("rib"), 20)
+    os.kill(killed, signal.SIGKILL)
+    daemon.find("the rib was ended by SIGKILL; it is started again in 0 s")
+    wait_until(lambda: daemon.child("rib") not in {0, killed}, 20)
+    listening = f"port>{port}</port><oper-status>up</"
+    wait_until(lambda: "restarts>1</" in (now := rib_state(daemon)) and listening in now, 20)
+    with socket.create_connection(("127.0.0.1", port), 20) as router:
+        router.sendall(b"\x03\0\0\0\x10\x04\0\2\0\6router")
+        wait_until(lambda: "router</" in rib_state(daemon), 20)
+    assert [daemon.child(name) for name in ("manager", "exporter")] == others
 
 
 def test_killed_supervisor(daemon: Daemon, collector: Collector) -> None:
