@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import functools
-from datetime import UTC, datetime, timedelta
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+import time
 
 
-@functools.lru_cache(maxsize=4096)  # state is read again and again, and most of it is old
 def date_and_time(unix_ns: int) -> str:
     """Write Unix nanoseconds as date-and-time (RFC 6991, section 3) in UTC, to the millisecond."""
-    time = _EPOCH + timedelta(microseconds=unix_ns // 1000)
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, nanoseconds = divmod(unix_ns, 1_000_000_000)
+    return f"{_second(seconds)}.{nanoseconds // 1_000_000:03d}Z"
+
+
+@functools.lru_cache(maxsize=256)  # what is reported together happened within a few seconds
+def _second(unix: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(unix))
 
 
 def date_and_time_or_none(unix_ns: int | None) -> str | None:
