@@ -31,7 +31,7 @@ VERSIONS: Final[tuple[Literal[4], Literal[6]]] = (4, 6)
 SLICE: Final = 1000
 """Changes of routes that are gathered one by one, and made at a time."""
 
-COLUMN_SLICE: Final = 2000
+COLUMN_SLICE: Final = 4000
 """Changes of routes that come as columns, and are made at a time."""
 
 _ROWS: Final = 4_000
