@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import socket
 import threading
+import time
 
 import pytest
 from interop.namespaces import Namespace, eventually, run
@@ -125,19 +126,19 @@ class Scenarios:
         )
         before = lab.statistics("wan")
         stream.start()
-        commits = 0
+        commits, due = 0, time.monotonic()
         samples = []
         while stream.is_alive():
-            commits += 1
+            commits, due = commits + 1, due + 0.1
             lab.commit(_other_collector(commits))
             samples += lab.samples(port)
-            stream.join(0.1)
+            stream.join(max(0.0, due - time.monotonic()))
         samples += lab.take(packets - len(samples), port)
         check_accounts(samples, 1)
         after = lab.statistics("wan")
         assert int(after["samples"]) - int(before["samples"]) == packets
         assert after["drops"] == before["drops"]
-        assert commits > 1
+        assert commits >= 10  # where the processor is emulated; 200 elsewhere
 
 
 class VlanScenarios:
