@@ -33,6 +33,12 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
         yield daemon
 
 
+def connected(daemon: Daemon) -> grpc.Channel:
+    """Make a channel that shares no connection: one that breaks takes a new stream along."""
+    options = (("grpc.max_reconnect_backoff_ms", 500), ("grpc.use_local_subchannel_pool", 1))
+    return grpc.insecure_channel(f"127.0.0.1:{daemon.gnmi_port}", options)
+
+
 def begin(channel: grpc.Channel) -> Any:
     """Subscribe as soon as there is a server; give the call after sync_response."""
     request = m.SubscribeRequest()
@@ -55,13 +61,13 @@ def told(octets: bytes) -> list[str]:
 def test_a_stream_ends_with_the_manager_and_begins_again_at_the_same_port(
     daemon: Daemon, collector: Collector
 ) -> None:
-    options = (("grpc.max_reconnect_backoff_ms", 500),)
-    with grpc.insecure_channel(f"127.0.0.1:{daemon.gnmi_port}", options) as channel:
+    with connected(daemon) as channel:
         stream = begin(channel)
         os.kill(daemon.child("manager"), signal.SIGKILL)
         with pytest.raises(grpc.RpcError) as ended:
             next(stream)
         assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
+    with connected(daemon) as channel:
         again = begin(channel)
         daemon.commit(collector.xml("a"))
         assert any("collector[name=a]" in where for octets in again for where in told(octets))
