@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from pathlib import Path
 
 from lxml import etree
 from tests.support.conditions import wait_until
@@ -60,22 +61,52 @@ def rib_state(daemon: Daemon) -> str:
 
 
 def test_killed_rib(daemon: Daemon) -> None:
-    """It is started again and listens as before, and the restart shows; the others go on."""
+    """It is started again and listens as before, and the restart shows; the others go on.
+
+    A router that connects while there is no process is served by the one that comes.
+    """
     (port,) = free_ports(1)
     listen = f"<listen-address>127.0.0.1</listen-address><port>{port}</port>"
     bmp = f"<bmp><enabled>true</enabled>{listen}</bmp>"
     daemon.commit(flow_export(f"<enrichment><bgp>true</bgp>{bmp}</enrichment>"))
     others = [daemon.child(name) for name in ("manager", "exporter")]
     killed = wait_until(lambda: daemon.child("rib"), 20)
-    os.kill(killed, signal.SIGKILL)
-    daemon.find("the rib was ended by SIGKILL; it is started again in 0 s")
-    wait_until(lambda: daemon.child("rib") not in {0, killed}, 20)
-    listening = f"port>{port}</port><oper-status>up</"
-    wait_until(lambda: "restarts>1</" in (now := rib_state(daemon)) and listening in now, 20)
+    os.kill(killed, signal.SIGSTOP)  # so that it takes no connection any more
     with socket.create_connection(("127.0.0.1", port), 20) as router:
         router.sendall(b"\x03\0\0\0\x10\x04\0\2\0\6router")
+        os.kill(killed, signal.SIGKILL)
+        daemon.find("the rib was ended by SIGKILL; it is started again in 0 s")
+        wait_until(lambda: daemon.child("rib") not in {0, killed}, 20)
         wait_until(lambda: "router</" in rib_state(daemon), 20)
+    listening = f"port>{port}</port><oper-status>up</"
+    wait_until(lambda: "restarts>1</" in (now := rib_state(daemon)) and listening in now, 20)
     assert [daemon.child(name) for name in ("manager", "exporter")] == others
+
+
+SLOW = """
+import pathlib, sys, time
+if "flowexport_mgmt.app.rib" in sys.orig_argv:
+    time.sleep(6)
+    pathlib.Path(__file__).with_name("slept").touch()
+"""
+
+
+def test_a_commit_waits_for_a_rib_that_starts_slowly(tmp_path: Path) -> None:
+    """For longer than for a process that only has to be started again."""
+    hook = tmp_path / "hook"
+    hook.mkdir()
+    (hook / "sitecustomize.py").write_text(SLOW)
+    (port,) = free_ports(1)
+    listen = f"<listen-address>127.0.0.1</listen-address><port>{port}</port>"
+    bmp = f"<bmp><enabled>true</enabled>{listen}</bmp>"
+    with Daemon(tmp_path / "state", environment={"PYTHONPATH": str(hook)}) as daemon:
+        daemon.wait_started()
+        with daemon.netconf(60) as session:
+            session.edit(flow_export(f"<enrichment><bgp>true</bgp>{bmp}</enrichment>"))
+            session.commit()
+        assert (hook / "slept").exists()
+        with socket.create_connection(("127.0.0.1", port), 20):
+            pass
 
 
 def test_killed_supervisor(daemon: Daemon, collector: Collector) -> None:

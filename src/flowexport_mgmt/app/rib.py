@@ -11,6 +11,7 @@ import logging
 import os
 import socket
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -35,11 +36,17 @@ _logger = logging.getLogger(f"{log.ROOT}.app.rib")  # __name__ is __main__ here
 
 
 class RibProcess:
-    """Joins the service to one link at a time."""
+    """Joins the service to one link at a time.
 
-    def __init__(self, service: RibService, events: EventQueue) -> None:
+    ``ready`` is called once the first commit runs: who went before may have left sockets with
+    connections that wait, and what was not asked for until then is closed.
+    """
+
+    def __init__(self, service: RibService, events: EventQueue, ready: Callable[[], None]) -> None:
         self._service = service
         self._events = events
+        self._ready = ready
+        self._is_ready = False
         self._started = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self._channel: Channel[m.RibRequest] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -94,6 +101,9 @@ class RibProcess:
             await self._service.apply(commit)
         except LinkError as error:
             return m.Failed(message=str(error))
+        if not self._is_ready:
+            self._is_ready = True
+            self._ready()
         return m.Done()
 
 
@@ -114,9 +124,8 @@ async def _main(settings: ChildSettings, control_socket: socket.socket) -> None:
         on_logging=log.adjust,
     )
     service = RibService(map_memory(settings.tables, write=True), control, events.post)
-    process = RibProcess(service, events)
+    process = RibProcess(service, events, control.ready)
     control.start()
-    control.ready()
     work = asyncio.get_running_loop().create_task(service.run())
     ended = asyncio.get_running_loop().create_task(end.wait())
     try:
