@@ -13,6 +13,8 @@ from interop.judges import stop
 from interop.namespaces import Namespace, run
 
 OUR_AS, ROUTER_AS, INJECTOR_AS = 65001, 65001, 65002
+LOCAL_PREF = 321
+"""What FRR prefers all that it hears from the injector with."""
 OURS, ROUTER, INJECTOR = "10.9.0.1", "10.9.0.2", "10.9.0.3"
 OURS6, ROUTER6 = "fd09::1", "fd09::2"
 INSTALLED = Path("/usr/lib/frr")
@@ -26,6 +28,9 @@ class Announced:
     next_hop: str
     path: tuple[int, ...]
     community: str = ""
+    med: int | None = None
+    identifier: int = 0
+    """What tells it from other paths of its prefix, if there are such."""
 
     @property
     def address(self) -> str:
@@ -46,8 +51,10 @@ class Announced:
     def command(self, verb: str = "announce") -> str:
         """Write what exabgp is told."""
         path = " ".join(map(str, self.path))
-        community = f" community [{self.community}]" if self.community else ""
-        return f"{verb} route {self.prefix} next-hop {self.next_hop} as-path [{path}]{community}\n"
+        more = f" community [{self.community}]" if self.community else ""
+        more += "" if self.med is None else f" med {self.med}"
+        more += f" path-information 0.0.0.{self.identifier}" if self.identifier else ""
+        return f"{verb} route {self.prefix} next-hop {self.next_hop} as-path [{path}]{more}\n"
 
 
 def make_routes() -> list[Announced]:
@@ -84,7 +91,7 @@ class Injector:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, *, add_path: bool = False) -> None:
         """Connect to the router, again and again until it is there."""
         self._pipe.write_text("")
         reader = self._folder / "reader.sh"
@@ -95,6 +102,7 @@ class Injector:
             f"process routes {{ run {reader}; encoder text; }}\n"
             f"neighbor {ROUTER} {{ router-id {INJECTOR}; local-address {INJECTOR};"
             f" local-as {INJECTOR_AS}; peer-as {ROUTER_AS}; hold-time 90;"
+            f" {'capability { add-path send; }' if add_path else ''}"
             " family { ipv4 unicast; ipv6 unicast; } api { processes [ routes ]; } }\n"
         )
         environment = ["env", "exabgp.daemon.user=root", "exabgp.log.level=WARNING"]
@@ -139,12 +147,12 @@ def _ask(space: Namespace, *words: str) -> str:
     return run("ip", "netns", "exec", space.name, *words)
 
 
-def frr(space: Namespace, folder: Path, bmp_port: int | None = None) -> Router:
+def frr(space: Namespace, folder: Path, bmp_port: int | None = None, password: str = "") -> Router:
     """Make an FRR, whose bgpd tells us of everything it hears from the injector."""
     own = folder / "frr"
     own.mkdir(exist_ok=True)
     configuration = own / "bgpd.conf"
-    configuration.write_text(_frr_configuration(bmp_port))
+    configuration.write_text(_frr_configuration(bmp_port, password))
 
     def begin() -> list[subprocess.Popen[bytes]]:
         pid = own / "bgpd.pid"
@@ -161,11 +169,12 @@ def frr(space: Namespace, folder: Path, bmp_port: int | None = None) -> Router:
     return Router("frr", begin, reset, [])
 
 
-def _frr_configuration(bmp_port: int | None) -> str:
+def _frr_configuration(bmp_port: int | None, password: str) -> str:
     lines = [
         f"router bgp {ROUTER_AS}",
         f" bgp router-id {ROUTER}",
         " no bgp ebgp-requires-policy",
+        f" bgp default local-preference {LOCAL_PREF}",
         f" neighbor {INJECTOR} remote-as {INJECTOR_AS}",
         f" neighbor {INJECTOR} passive",
         f" neighbor {INJECTOR} ebgp-multihop 5",
@@ -175,6 +184,7 @@ def _frr_configuration(bmp_port: int | None) -> str:
     families += [f"  neighbor {INJECTOR} soft-reconfiguration inbound"]
     if bmp_port is None:
         lines += [f" neighbor {OURS} remote-as {OUR_AS}", f" neighbor {OURS} timers connect 1"]
+        lines += [f" neighbor {OURS} password {password}"] if password else []
         families += [f"  neighbor {OURS} activate", f"  neighbor {OURS} addpath-tx-all-paths"]
     else:
         lines += [
@@ -190,10 +200,12 @@ def _frr_configuration(bmp_port: int | None) -> str:
     return "\n".join([*lines, ""])
 
 
-def gobgp(space: Namespace, folder: Path, bmp_port: int | None = None) -> Router:
+def gobgp(
+    space: Namespace, folder: Path, bmp_port: int | None = None, password: str = ""
+) -> Router:
     """Make a GoBGP."""
     own = folder / "gobgpd.toml"
-    own.write_text(_gobgp_configuration(bmp_port))
+    own.write_text(_gobgp_configuration(bmp_port, password))
 
     def begin() -> list[subprocess.Popen[bytes]]:
         return [space.start(["gobgpd", "-f", str(own)], folder / "gobgpd.log")]
@@ -205,7 +217,7 @@ def gobgp(space: Namespace, folder: Path, bmp_port: int | None = None) -> Router
     return Router("gobgp", begin, reset, [])
 
 
-def _gobgp_configuration(bmp_port: int | None) -> str:
+def _gobgp_configuration(bmp_port: int | None, password: str) -> str:
     families = "".join(
         "[[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\n"
         f'afi-safi-name = "{family}-unicast"\n'
@@ -214,6 +226,7 @@ def _gobgp_configuration(bmp_port: int | None) -> str:
     )
     ibgp = (
         f'[[neighbors]]\n[neighbors.config]\nneighbor-address = "{OURS}"\npeer-as = {OUR_AS}\n'
+        f'auth-password = "{password}"\n'
         "[neighbors.timers.config]\nconnect-retry = 2\nidle-hold-time-after-reset = 1\n" + families
     )
     bmp = (
@@ -231,20 +244,21 @@ def _gobgp_configuration(bmp_port: int | None) -> str:
     )
 
 
-def bird(space: Namespace, folder: Path, bmp_port: int | None = None) -> Router:
+def bird(space: Namespace, folder: Path, bmp_port: int | None = None, password: str = "") -> Router:
     """Make a BIRD, which knows nothing of BMP."""
     assert bmp_port is None
     own = folder / "bird.conf"
     talk = folder / "bird.ctl"
     taken = "{ import all; export none; }"
     given = "{ import none; export all; add paths tx; next hop keep; }"
+    signed = f'password "{password}";' if password else ""
     own.write_text(
         f"router id {ROUTER};\nprotocol device {{ }}\nprotocol direct {{ ipv4; ipv6; }}\n"
         f"protocol bgp injector {{ local {ROUTER} as {ROUTER_AS};"
         f" neighbor {INJECTOR} as {INJECTOR_AS}; multihop; passive;"
         f" ipv4 {taken}; ipv6 {taken}; }}\n"
         f"protocol bgp exporter {{ local {ROUTER} as {ROUTER_AS}; neighbor {OURS} as {OUR_AS};"
-        " connect delay time 1; connect retry time 1; error wait time 1, 2;"
+        f" {signed} connect delay time 1; connect retry time 1; error wait time 1, 2;"
         f" ipv4 {given}; ipv6 {given}; }}\n".replace("export all", "export where source = RTS_BGP")
     )
 
