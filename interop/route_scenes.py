@@ -230,8 +230,8 @@ def scene(
             made = Scene(near, exporter, injector, router, nfcapd, {})
             try:
                 yield made
-                nfcapd.stop()
-                made.judge()
             finally:
+                nfcapd.stop()
                 router.stop()
                 injector.stop()
+            made.judge()
