@@ -361,6 +361,29 @@ async def test_a_commit_that_is_cancelled(server: Server, client: Client) -> Non
     assert server.datastore.record.pending is None
 
 
+async def test_a_rollback_that_fails_is_an_internal_error(
+    server: Server, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await client.set(update=[update(f"{A}/port", 5)], extension=commit(id="one", commit={}))
+    monkeypatch.setattr("flowexport_mgmt.datastore.files.StateFolder.write", lambda *_: 1 // 0)
+    cancel = commit(id="one", cancel={})
+    code, message = await client.fails(client.set(extension=cancel))
+    assert (code, "rollback failed" in message) == ("INTERNAL", True)
+    assert server.datastore.pending is not None
+    assert ports(server)["a"] == 5
+    monkeypatch.undo()
+    await client.set(extension=cancel)
+    assert (ports(server)["a"], server.datastore.pending) == (1, None)
+
+
+async def test_creating_what_is_there_is_no_error(server: Server, client: Client) -> None:
+    """No operation of Set creates only: nothing of gNMI can be ALREADY_EXISTS."""
+    given = collector("a", 7)
+    for kind in ("update", "replace", "union_replace"):
+        await client.set(**{kind: [update(A, given)]})
+        assert ports(server)["a"] == 7
+
+
 async def test_a_commit_that_nobody_confirms(server: Server, client: Client) -> None:
     begin = commit(id="one", commit={"rollback_duration": {"nanos": 1000}})
     await client.set(update=[update(f"{A}/port", 5)], extension=begin)

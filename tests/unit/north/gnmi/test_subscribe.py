@@ -499,6 +499,34 @@ async def test_counters_of_a_client(server: Server, client: Client) -> None:
     assert entry["flow-export-server:session"] == session.id
 
 
+async def test_counters_of_refusals_are_state(server: Server, client: Client) -> None:
+    kinds = ("failed_logins", "blocked_sources", "sessions", "subscriptions", "slow_clients")
+    for number, kind in enumerate((*kinds, "malformed_requests"), start=1):
+        setattr(server.door.engine.refusals, kind, number)
+    told = await client.value("/server/gnmi/refusals")
+    expected = {kind: str(number) for number, kind in enumerate(kinds, start=1)}
+    expected["malformed_requests"] = "6"
+    assert {name.split(":")[-1].replace("-", "_"): str(v) for name, v in told.items()} == expected
+
+
+async def test_coalesced_messages_of_a_client_are_state(server: Server, client: Client) -> None:
+    await client.value("/server/gnmi")
+    (session,) = server.datastore.sessions
+    with server.door.engine.clients.enter(session.source, session.user) as one:
+        assert one.session is session
+        one.coalesced = 7
+    entry = await client.value("/server/gnmi/client")
+    assert str(entry["flow-export-server:coalesced"]) == "7"
+
+
+async def test_allow_aggregation_and_qos_change_nothing(client: Client) -> None:
+    told = []
+    for more in ({}, {"allow_aggregation": True, "qos": {"marking": 1}}):
+        stream = await client.subscribe(f"{A}/port", f"{A}/address", mode=1, **more)
+        told.append([values(one) for one in await stream.initial()])
+    assert told[0] == told[1] != []
+
+
 # -- slow clients
 
 
