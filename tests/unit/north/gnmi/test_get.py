@@ -231,6 +231,13 @@ async def test_the_message_names_the_path(client: Client) -> None:
         assert where in (await client.fails(client.get(where)))[1]
 
 
+async def test_as_many_paths_as_may_be(client: Client) -> None:
+    where = path("/flow-export/collector[name=a]/port")
+    assert len((await client.get(*[where] * 1024)).notification) == 1024
+    code, message = await client.fails(client.get(*[where] * 1025))
+    assert (code, "1024" in message) == ("INVALID_ARGUMENT", True)
+
+
 async def test_two_origins_are_refused(client: Client) -> None:
     call = client.get(path("/flow-export", origin="rfc7951"), prefix=m.Path(origin="cli"))
     assert (await client.fails(call))[0] == "INVALID_ARGUMENT"

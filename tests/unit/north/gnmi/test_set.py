@@ -256,6 +256,14 @@ async def test_codes(server: Server, client: Client, fields: Any, code: str) -> 
     assert (server.datastore.record.id, ports(server)) == (1, {"a": 1, "b": 2})
 
 
+async def test_as_many_operations_as_may_be(server: Server, client: Client) -> None:
+    nothing = path(C)
+    code, message = await client.fails(client.set(delete=[nothing] * 10_001))
+    assert (code, "10000" in message) == ("INVALID_ARGUMENT", True)
+    await client.set(delete=[nothing] * 10_000)
+    assert server.datastore.record.id == 1
+
+
 async def test_the_first_that_fails_is_named_and_nothing_is_done(
     server: Server, client: Client
 ) -> None:
@@ -480,3 +488,11 @@ async def test_who_is_no_longer_master_is_denied(server: Server, client: Client)
 async def test_depth_is_not_for_set(client: Client) -> None:
     call = client.set(extension=[m.Extension(depth={"level": 1})])
     assert (await client.fails(call))[0] == "INVALID_ARGUMENT"
+
+
+async def test_as_many_roles_as_may_be(client: Client) -> None:
+    for number in range(256):
+        await client.set(extension=election(1, f"role {number}"))
+    code, message = await client.fails(client.set(extension=election(1, "one more")))
+    assert (code, "256" in message) == ("RESOURCE_EXHAUSTED", True)
+    await client.set(extension=election(2, "role 0"))

@@ -409,6 +409,14 @@ async def test_terms_that_are_refused(client: Client, fields: Any, code: str) ->
     assert (await stream.status())[0] == code
 
 
+async def test_as_many_paths_as_may_be(client: Client) -> None:
+    stream = await client.subscribe(*[f"{A}/port"] * 1024, mode=1)
+    assert any(f"{A}/port" in values(one) for one in await stream.initial())
+    stream = await client.subscribe(*[f"{A}/port"] * 1025, mode=1)
+    code, message = await stream.status()
+    assert (code, "1024" in message) == ("INVALID_ARGUMENT", True)
+
+
 async def test_messages_out_of_order(client: Client) -> None:
     first = client.stream()
     await first.poll()
@@ -549,6 +557,17 @@ async def test_a_client_that_does_not_read_is_coalesced_and_then_ended(tmp_path:
         for _ in range(5):
             assert values(await busy.update()) == {f"{LIST}[name=x1]/port": 6343}
         assert (await lazy.status())[0] == "RESOURCE_EXHAUSTED"
+
+
+async def test_more_octets_than_may_wait_end_a_subscriber(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = await client.subscribe(on_change(A))
+    await stream.initial()
+    monkeypatch.setattr("flowexport_mgmt.north.gnmi.subscribe.backlog.CAP", 10)
+    await client.set(update=[update(f"{A}/port", 5)])
+    code, message = await stream.status()
+    assert (code, "octets wait" in message) == ("RESOURCE_EXHAUSTED", True)
 
 
 async def test_what_was_coalesced_says_so(tmp_path: Path) -> None:
