@@ -560,7 +560,7 @@ async def test_a_client_that_does_not_read_is_coalesced_and_then_ended(tmp_path:
 
 
 async def test_more_octets_than_may_wait_end_a_subscriber(
-    client: Client, monkeypatch: pytest.MonkeyPatch
+    server: Server, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stream = await client.subscribe(on_change(A))
     await stream.initial()
@@ -568,6 +568,7 @@ async def test_more_octets_than_may_wait_end_a_subscriber(
     await client.set(update=[update(f"{A}/port", 5)])
     code, message = await stream.status()
     assert (code, "octets wait" in message) == ("RESOURCE_EXHAUSTED", True)
+    assert server.door.engine.refusals.slow_clients == 1
 
 
 async def test_what_was_coalesced_says_so(tmp_path: Path) -> None:

@@ -37,8 +37,9 @@ class Channel(Protocol):
 class Stream:
     """One Subscribe RPC in the mode STREAM: its backlog, and what ends it."""
 
-    def __init__(self, client: Client, writer: Writer) -> None:
+    def __init__(self, client: Client, writer: Writer, refusals: Refusals) -> None:
         self.client = client
+        self._refusals = refusals
         self.backlog = Backlog(writer)
         self.failure: RpcError | None = None
         self.writing_since = 0.0
@@ -59,6 +60,7 @@ class Stream:
         self.client.coalesced += self.backlog.coalesced - before
         self._ready.set()
         if self.backlog.is_full:
+            self._refusals.slow_clients += 1
             message = f"more than {CAP} octets wait for the client to read"
             self.end(RpcError(Code.RESOURCE_EXHAUSTED, message))
 
@@ -231,7 +233,7 @@ class Subscriptions:
         self, client: Client, channel: Channel, terms: Terms, *, updates_only: bool
     ) -> None:
         group = self._group(terms)
-        stream = Stream(client, group.writer)
+        stream = Stream(client, group.writer, self._refusals)
         self._streams.add(stream)
         client.backlogs.add(stream.backlog)
         listener = asyncio.create_task(self._listen(channel, stream))
