@@ -96,7 +96,7 @@ def test_a_start_of_the_daemon_rolls_back(
     with daemon.netconf() as session:
         commit(session, collector, 2, LASTING)
     daemon.signal(end)
-    daemon.process.wait(20)
+    daemon.wait()  # its children have ended as well
     with Daemon(daemon.state) as again:
         assert limit(again) == "1"
         assert pending(again) == {}

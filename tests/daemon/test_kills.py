@@ -115,7 +115,7 @@ def test_killed_supervisor(daemon: Daemon, collector: Collector) -> None:
     commit = daemon.running_commit()
     for _ in range(3):
         daemon.process.kill()
-        daemon.process.wait(10)
+        daemon.wait()
         with Daemon(daemon.state) as second:
             second.wait_started()
             assert second.running_commit() == commit

@@ -267,7 +267,7 @@ def test_one_filter_after_a_crash(lab: Lab) -> None:
     lab.await_status("wan", "up")
     assert [*rules(lab), *rules(lab, "egress")] == before
     lab.daemon.process.kill()
-    lab.daemon.process.wait(10)
+    lab.daemon.wait()
     with second_link(lab, "lan", SECOND):
         leave_behind(lab, "lan")
         lab.start()
