@@ -9,6 +9,7 @@ from flowexport_mgmt.datastore.access.control import CheckPlan
 from flowexport_mgmt.datastore.changes import Change
 from flowexport_mgmt.datastore.engine import Plan, make, plan_edits, plan_whole
 from flowexport_mgmt.datastore.record import CommitRecord
+from flowexport_mgmt.datastore.touched import Entry, touched_entries
 from flowexport_mgmt.errors import ErrorTag, Fault, ManagementError
 from flowexport_mgmt.schema.edits import DELETING, EditNode, Operation
 from flowexport_mgmt.schema.tree import Tree
@@ -135,6 +136,11 @@ class Candidate:
         """Give the paths of the nodes that the edits set."""
         for entry in self.log:
             yield from entry.given()
+
+    def entries(self) -> tuple[Entry, ...] | None:
+        """Give the entries that were touched, if nothing but entries of confined lists was."""
+        edits = (edit for entry in self.log for edit in entry.edits)
+        return touched_entries(self._running.schema.confined_lists, edits, self.changes)
 
     def free(self) -> None:
         """Release the tree."""

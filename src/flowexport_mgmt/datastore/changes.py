@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from flowexport_mgmt.schema.nodes import Kind as NodeKind
 from flowexport_mgmt.schema.nodes import SchemaNode
-from flowexport_mgmt.schema.paths import parse_path
+from flowexport_mgmt.schema.paths import PathStep, parse_path
 from flowexport_mgmt.schema.tree import Node, Tree
 
 
@@ -55,22 +55,27 @@ def overlaps(one: str, other: str) -> bool:
 
 def find(tree: Tree, change: Change) -> Node | None:
     """Find the node that a change is about; None where it is not there."""
+    return find_at(tree, change.schema, parse_path(change.path))
+
+
+def find_at(tree: Tree, schema: SchemaNode, steps: Sequence[PathStep]) -> Node | None:
+    """Find a node by the steps of its instance path; None where it is not there."""
     node: Node | None = None
-    chain = _chain(change.schema)
-    for schema, step in zip(chain, parse_path(change.path), strict=True):
+    for above, step in zip(chain(schema), steps, strict=True):
         values = tuple(value for _, value in step.predicates)
-        if schema.kind is NodeKind.LEAF_LIST:
-            node = tree.child(node, schema, (), values[0])
+        if above.kind is NodeKind.LEAF_LIST:
+            node = tree.child(node, above, (), values[0])
         else:
-            node = tree.child(node, schema, values)
+            node = tree.child(node, above, values)
         if node is None:
             return None
     return node
 
 
-def _chain(schema: SchemaNode) -> list[SchemaNode]:
-    chain, above = [schema], schema.parent
+def chain(schema: SchemaNode) -> list[SchemaNode]:
+    """Give a schema node and those above it, from the top."""
+    found, above = [schema], schema.parent
     while above is not None:
-        chain.append(above)
+        found.append(above)
         above = above.parent
-    return chain[::-1]
+    return found[::-1]

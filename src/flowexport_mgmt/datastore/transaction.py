@@ -163,7 +163,9 @@ class Transactions:
         """Check access and validity; give the configuration and what it changes."""
         if order.check is not None:
             order.check(candidate.changes, self.running.tree, candidate.tree)
-        valid = validate_in_place(candidate.take_tree(), lambda: candidate.tree, candidate.given)
+        valid = validate_in_place(
+            candidate.take_tree(), lambda: candidate.tree, candidate.given, candidate.entries()
+        )
         return valid, [*candidate.changes, *self._ruled_out(valid)]
 
     async def _commit(

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import msgspec
 
 from flowexport_mgmt.datastore.access.rules import check_rule_paths
+from flowexport_mgmt.datastore.changes import find_at
 from flowexport_mgmt.datastore.rules import check_rules
+from flowexport_mgmt.datastore.touched import Entry
 from flowexport_mgmt.errors import ErrorTag, Fault, ManagementError
 from flowexport_mgmt.model.configuration import Configuration
 from flowexport_mgmt.schema.data import Node
@@ -47,17 +49,22 @@ def validate(tree: Tree, given: Given = tuple) -> Valid:
     return validate_in_place(tree.duplicate(), lambda: tree, given)
 
 
-def validate_in_place(tree: Tree, original: Callable[[], Tree], given: Given) -> Valid:
+def validate_in_place(
+    tree: Tree, original: Callable[[], Tree], given: Given, entries: Iterable[Entry] | None = None
+) -> Valid:
     """Validate a tree, which becomes the result or is freed.
 
     A set node whose ``when`` is false is a fault when it is among ``given``; otherwise another
     edit has made it false and it goes (RFC 7950, section 7.21.5). ``original`` gives the tree
-    before validation where more has to be found out; it belongs to somebody else.
+    before validation where more has to be found out; it belongs to somebody else. ``entries`` are
+    given when the tree is valid but for them (`touched.touched_entries`).
 
     Raises:
         ManagementError: with every fault that was found.
     """
     try:
+        if entries is not None and _are_valid(tree, entries):
+            return _accepted(tree, tree.print(Format.JSON))
         return _validated(tree, original, given)
     except LibraryError:
         tree.free()
@@ -65,6 +72,15 @@ def validate_in_place(tree: Tree, original: Callable[[], Tree], given: Given) ->
     except BaseException:
         tree.free()
         raise
+
+
+def _are_valid(tree: Tree, entries: Iterable[Entry]) -> bool:
+    """Validate entries one by one; False means that the whole has to be validated."""
+    nodes = (find_at(tree, entry.schema, entry.steps) for entry in entries)
+    try:
+        return all(tree.validate_entry(node) for node in nodes if node is not None)
+    except LibraryError:
+        return False
 
 
 def _validated(tree: Tree, original: Callable[[], Tree], given: Given) -> Valid:
@@ -78,6 +94,17 @@ def _validated(tree: Tree, original: Callable[[], Tree], given: Given) -> Valid:
     tree.validate()
     document = tree.print(Format.JSON)
     deleted = () if document == before else _deleted(original())
+    return _accepted(tree, document, deleted, given)
+
+
+def _accepted(
+    tree: Tree, document: bytes, deleted: tuple[str, ...] = (), given: Given = tuple
+) -> Valid:
+    """Check what is valid by the schema by the other rules.
+
+    Raises:
+        ManagementError: everything that is wrong.
+    """
     configuration = _decoder.decode(document or b"{}")
     faults = [
         *_ruled_out(deleted, given),

@@ -13,6 +13,7 @@ from pathlib import Path
 import libyang
 
 from flowexport_mgmt.schema import library
+from flowexport_mgmt.schema.confined import confined_lists
 from flowexport_mgmt.schema.library import NULL, Pointer
 from flowexport_mgmt.schema.nodes import Choice, Kind, SchemaNode, SchemaNodes, mandatory_choices
 from flowexport_mgmt.schema.paths import Step, parse_path, render_path
@@ -222,6 +223,11 @@ class SchemaContext:
     def on_request(self) -> frozenset[str]:
         """The schema paths of the lists that are told only to who names them."""
         return frozenset(_on_request(self.top_nodes.values()))
+
+    @cached_property
+    def confined_lists(self) -> frozenset[SchemaNode]:
+        """The lists whose entries can be validated one by one."""
+        return confined_lists(self.top_nodes.values())
 
     @cached_property
     def namespaces(self) -> Mapping[str, str]:

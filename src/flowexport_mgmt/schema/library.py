@@ -17,7 +17,8 @@ from cffi import FFI
 Pointer = Any
 NULL: Pointer = ffi.NULL
 
-DEFAULT, WHEN_TRUE, NEW = lib.LYD_DEFAULT, lib.LYD_WHEN_TRUE, lib.LYD_NEW
+DEFAULT = lib.LYD_DEFAULT
+_TERMS = lib.LYS_LEAF | lib.LYS_LEAFLIST | lib.LYS_ANYDATA | lib.LYS_ANYXML
 
 _CDEF = """
     int lyd_find_sibling_val(
@@ -25,6 +26,7 @@ _CDEF = """
     int lyd_insert_before(void *sibling, void *node);
     int lyd_insert_after(void *sibling, void *node);
     int lyd_insert_sibling(void *sibling, void *node, void **first);
+    int lyd_validate_module(void **tree, void *module, uint32_t options, void **changes);
     int lyd_change_term(void *term, const char *value);
     int lydict_remove(void *context, const char *value);
     struct identity {
@@ -247,11 +249,52 @@ def meta(context: Pointer, node: Pointer, name: str) -> str:
     return ""
 
 
+def root_of(node: Pointer) -> Pointer:
+    """Give the top of the branch that a node is in."""
+    while node.parent:
+        node = ffi.cast(_NODE, node.parent)
+    return node
+
+
+def follow(context: Pointer, entry: Pointer, validated: Pointer) -> None:
+    """Make one entry of a list what its validated copy is, from which nodes may be taken."""
+    if not _copy_flags(entry, validated):
+        for child in siblings(lib.lyd_child_no_keys(entry)):
+            lib.lyd_free_tree(child)
+        for child in siblings(lib.lyd_child_no_keys(validated)):
+            check(context, lib.lyd_insert_child(entry, child), "moving")
+
+
+def _copy_flags(node: Pointer, other: Pointer) -> bool:
+    """Copy what validation notes of nodes; say whether they are the same below all along."""
+    node.flags = other.flags
+    if node.schema.nodetype & _TERMS:
+        return True
+    one, two = lib.lyd_child(node), lib.lyd_child(other)
+    while one and two and one.schema == two.schema:
+        if not _copy_flags(one, two):
+            return False
+        one, two = one.next, two.next
+    return not one and not two
+
+
 def change_term(context: Pointer, node: Pointer, value: str) -> None:
     """Give a leaf another value and make it explicit."""
     result = more.lyd_change_term(_void(node), value.encode())
     if result not in (lib.LY_EEXIST, lib.LY_ENOT):  # it had the value already
         check(context, result, "changing")
+
+
+def validate_module(context: Pointer, root: Pointer, module: Pointer, options: int) -> Pointer:
+    """Validate the nodes of one module, which are the whole tree, and give its first node.
+
+    Raises:
+        LibraryError: the first fault.
+    """
+    tree = _extra.new(_RESULT, _void(root))
+    result = more.lyd_validate_module(tree, _void(module), options, _extra.NULL)
+    check(context, result, "validation")
+    return ffi.cast(_NODE, int(_extra.cast(_EXTRA_ADDRESS, tree[0])))
 
 
 def move(context: Pointer, node: Pointer, anchor: Pointer, *, after: bool) -> None:

@@ -14,7 +14,8 @@ from typing import NamedTuple
 _NAME = r"[A-Za-z_][A-Za-z0-9_.\-]*"
 _STEP = re.compile(rf"/(?:({_NAME}):)?({_NAME})")
 _PREDICATE = re.compile(
-    rf"\[\s*(?:(?:{_NAME}):)?({_NAME}|\.)\s*=\s*(?:'([^']*)'|\"([^\"]*)\"|concat\(([^)\]]*)\)"
+    rf"\[\s*(?:(?:{_NAME}):)?({_NAME}|\.)\s*=\s*(?:'([^']*)'|\"([^\"]*)\"|concat\("
+    rf"((?:'[^']*'|\"[^\"]*\"|[\s,])*)\)"
     rf"|\$({_NAME}))\s*\]"
 )
 _POSITION = re.compile(r"\[(\d+)\]")

@@ -20,7 +20,9 @@ from flowexport_mgmt.schema.variables import restore_variables
 __all__ = ["Defaults", "Format", "Node", "Tree"]
 
 _NO_STATE = lib.LYD_IMPLICIT_NO_STATE
+_NO_STATE_VALID = lib.LYD_VALIDATE_NO_STATE
 _COPY = lib.LYD_DUP_RECURSIVE | lib.LYD_DUP_WITH_FLAGS
+_ALONE = _COPY | lib.LYD_DUP_WITH_PARENTS
 
 
 class Format(enum.Enum):
@@ -217,9 +219,32 @@ class Tree:
                 and not node.is_default
             )
 
+    def validate_entry(self, entry: Node) -> bool:
+        """Validate one entry of a confined list in a tree whose rest is valid.
+
+        Returns:
+            False if a ``when`` rules out something that somebody set: then nothing has changed.
+
+        Raises:
+            LibraryError: the first fault; nothing has changed.
+        """
+        alone = self._made(
+            "copying", lambda out: lib.lyd_dup_single(entry.pointer, NULL, _ALONE, out)
+        )
+        with Tree(self.schema, library.root_of(alone)) as copy:
+            before = copy.print(Format.JSON)
+            module = copy._root.schema.module
+            copy._root = library.validate_module(
+                self.schema.pointer, copy._root, module, _NO_STATE_VALID
+            )
+            if copy.print(Format.JSON) != before:
+                return False
+            library.follow(self.schema.pointer, entry.pointer, alone)
+        return True
+
     def _validate(self, changes: Pointer) -> None:
         root = ffi.new("struct lyd_node **", self._root)
-        result = lib.lyd_validate_all(root, self.schema.pointer, lib.LYD_VALIDATE_NO_STATE, changes)
+        result = lib.lyd_validate_all(root, self.schema.pointer, _NO_STATE_VALID, changes)
         self._root = root[0]
         library.check(self.schema.pointer, result, "validation")
 

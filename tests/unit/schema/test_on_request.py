@@ -24,8 +24,16 @@ def test_what_is_asked_is_written_and_read() -> None:
     assert write_request(DEVICE, [("address", "192.0.2.1")]) == KEYED
     quoted = write_request(DEVICE, [("group", 'it\'s / "so"')])
     odd = write_request(DEVICE, [("group", 'it\'s "so"]')])
-    asked = requests_in(["/simulation", KEYED, quoted, odd, f"{DEVICE}/sequence", "/"], DEVICE)
-    assert asked == [{"address": "192.0.2.1"}, {"group": 'it\'s / "so"'}, {}, {}]
+    cut = f"{DEVICE}[group='a"
+    paths = ["/simulation", KEYED, quoted, odd, cut, f"{DEVICE}/sequence", "/"]
+    asked = requests_in(paths, DEVICE)
+    assert asked == [
+        {"address": "192.0.2.1"},
+        {"group": 'it\'s / "so"'},
+        {"group": 'it\'s "so"]'},
+        {},
+        {},
+    ]
 
 
 def test_paths_are_told_apart() -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flowexport_mgmt.schema.context import SchemaContext
@@ -36,6 +36,7 @@ def test_literals_use_the_quotes_that_the_value_leaves(value: str, literal: str)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
+@example("""it's "so"])[.='x']""")
 def test_any_value_survives_a_path(value: str) -> None:
     path = render_path([Step("m", "p", "list", (("key", value),)), Step("m", "p", "leaf")])
     assert parse_path(path) == (PathStep("p", "list", (("key", value),)), PathStep("p", "leaf"))
