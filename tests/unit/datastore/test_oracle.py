@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from yangson import DataModel
+from yangson import DataModel, schpattern
 from yangson.enumerations import ContentType
 from yangson.exceptions import YangsonException
 
@@ -23,13 +24,19 @@ EXPORT = "flow-export:flow-export"
 
 
 @pytest.fixture(scope="session")
-def oracle() -> DataModel:
-    """The daemon's modules in yangson, from the module list that the daemon serves."""
+def oracle() -> Iterator[DataModel]:
+    """The daemon's modules in yangson, from the module list that the daemon serves.
+
+    To word a refusal it lists what is missing, in time that doubles with every node of a list
+    entry: it has to do without the list.
+    """
     state = modules_state(SchemaContext())
     known = {path.stem for folder in module_folders() for path in Path(folder).glob("*.yang")}
     state["module"] = [module for module in state["module"] if module["name"] in known]
     library = json.dumps({"ietf-yang-library:modules-state": state})
-    return DataModel(library, tuple(map(str, module_folders())))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schpattern.Pair, "_mandatory_members", lambda *_: [])
+        yield DataModel(library, tuple(map(str, module_folders())))
 
 
 def oracle_accepts(oracle: DataModel, document: dict[str, Any]) -> bool:
@@ -120,8 +127,9 @@ def test_we_agree_with_the_oracle(
 def test_the_oracle_can_say_no(schema: SchemaContext, oracle: DataModel) -> None:
     entry = {"name": "a", "address": "192.0.2.1", "protocol": "ipfix"}
     good = {EXPORT: {"collector": [entry]}}
-    bad = {EXPORT: {"collector": [{**entry, "dscp": 64}]}}
-    for judge in (we_accept(schema, good), oracle_accepts(oracle, good)):
-        assert judge
-    for judge in (we_accept(schema, bad), oracle_accepts(oracle, bad)):
-        assert not judge
+    assert we_accept(schema, good)
+    assert oracle_accepts(oracle, good)
+    for bad in ({**entry, "dscp": 64}, {"name": "a", "protocol": "ipfix"}):
+        document = {EXPORT: {"collector": [bad]}}
+        assert not we_accept(schema, document)
+        assert not oracle_accepts(oracle, document)
