@@ -8,6 +8,7 @@ import os
 import select
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,6 +34,8 @@ _BUFFER: Final = 32 << 20
 
 _SOL_NETLINK, _ADD_MEMBERSHIP, _SO_RCVBUFFORCE = 270, 1, 33
 _SAMPLES, _CONFIG = "packets", "config"
+
+OpenSocket = Callable[[Family], socket.socket]
 
 
 def open_samples(family: Family) -> socket.socket:
@@ -76,7 +79,12 @@ class Reader:
     """Reads one socket until it is stopped, and enters what it reads in the ledger."""
 
     def __init__(
-        self, family: Family, ledger: Ledger, take: TakeBatch, counters: ReaderCounters
+        self,
+        family: Family,
+        ledger: Ledger,
+        take: TakeBatch,
+        counters: ReaderCounters,
+        open_socket: OpenSocket = open_samples,
     ) -> None:
         """Open the socket; nothing is read before `start`.
 
@@ -87,7 +95,7 @@ class Reader:
         self._ledger = ledger
         self._take = take
         self._counters = counters
-        self._socket = open_samples(family)
+        self._socket = open_socket(family)
         self._receiver = Receiver(_SLOTS, _SLOT)
         self._offsets = np.arange(_SLOTS, dtype=np.int64) * _SLOT
         self._parser = Parser(family.number)
