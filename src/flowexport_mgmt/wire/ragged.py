@@ -42,8 +42,7 @@ def copy(into: Octets, to: Positions, source: Octets, at: Positions, lengths: Po
             target, piece = windows(into, width), windows(source, width)
             begin, end, rest = to[chosen], at[chosen], lengths[chosen] - width
             target[begin] = piece[end]
-            if rest.any():
-                target[begin + rest] = piece[end + rest]
+            target[begin + rest] = piece[end + rest]
         width *= 2
 
 

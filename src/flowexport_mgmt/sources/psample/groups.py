@@ -41,9 +41,10 @@ class GroupSequence:
 
     def _follow_ascending(self, numbers: NDArray[np.uint32]) -> NDArray[np.int64] | None:
         """Do so where each number is ahead of the one before and nothing is to be set off."""
-        if self._expected is None or self._credit or not len(numbers):
+        if self._credit or not len(numbers):
             return None
-        before = np.uint32(self._expected - 1 & 0xFFFFFFFF)
+        expected = int(numbers[0]) if self._expected is None else self._expected
+        before = np.uint32(expected - 1 & 0xFFFFFFFF)
         ahead = (numbers - before).view(np.int32)
         losses = np.empty(len(numbers), np.int64)
         losses[0] = ahead[0]

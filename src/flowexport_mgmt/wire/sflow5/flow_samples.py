@@ -67,6 +67,11 @@ _DEVICE: Final = {"egress_queue": 1036, "transit_delay": 1039, "queue_depth": 10
 
 _WORD: Final = _words("format", "length", "value")
 
+_NO_ROUTES: Final = RouteRecords((), 0, 0)
+
+Each = Positions | int
+"""A number for each packet, or one for all of them."""
+
 
 def encode_flow_samples(
     batch: SampleBatch,
@@ -124,7 +129,11 @@ def encode_flow_samples(
 
 
 class _Plan:
-    """What each sample holds and how long it is; all arrays have one entry per packet."""
+    """What each sample holds and how long it is.
+
+    Arrays have one entry per packet. What is the same for all packets is a number, so that a batch
+    of which nothing more is known than the packets themselves costs nothing more.
+    """
 
     def __init__(self, batch: SampleBatch, room: int) -> None:
         self.device = _told(batch)
@@ -132,29 +141,34 @@ class _Plan:
         limit -= len(self.device) * _WORD.itemsize
         if limit < 0:
             raise EncodeError(f"a sample of {_LEAST_HEADER} octets does not fit {room} octets")
-        self.routes = RouteRecords(batch.routes, batch.own_as, limit)
-        none = np.full(len(batch), -1)
-        self.route = none if batch.route is None else batch.route
+        self.route = batch.route
+        self.routes = _NO_ROUTES
+        if batch.routes:
+            self.routes = RouteRecords(batch.routes, batch.own_as, limit)
         self.has_switch = _has_switch(batch)
-        switch = self.has_switch * _SWITCH.itemsize
-        routed = self.routes.sizes[self.route]
-        told = sum((known for _, _, known in self.device), np.zeros(len(batch), np.int64))
-        further = switch + routed + told * _WORD.itemsize
-        self.header_lengths = np.minimum(batch.lengths, room - HEAD.itemsize - further)
+        self._lay_out(batch.lengths, room - HEAD.itemsize)
+
+    def _lay_out(self, lengths: Positions, room: int) -> None:
+        """Find the place of each record; ``room`` is what is left behind a sample's head."""
+        switched: Each = 0 if self.has_switch is None else self.has_switch.astype(np.int64)
+        routed: Each = 0 if self.route is None else self.routes.sizes[self.route]
+        records: Each = 0 if self.route is None else self.routes.counts[self.route]
+        told: Each = sum(known.astype(np.int64) for _, _, known in self.device)
+        switch, further = switched * _SWITCH.itemsize, told * _WORD.itemsize
+        self.records: Each = 1 + switched + records + told
+        self.header_lengths = np.minimum(lengths, room - (switch + routed + further))
         self.padded = (self.header_lengths + 3) & ~3
-        self.switch_at = HEAD.itemsize + self.padded
+        self.switch_at = self.padded + HEAD.itemsize
         self.route_at = self.switch_at + switch
         self.device_at = self.route_at + routed
-        self.sizes = self.device_at + told * _WORD.itemsize
-        self.records = 1 + self.has_switch + self.routes.counts[self.route] + told
+        self.sizes = self.device_at + further
 
 
-def _has_switch(batch: SampleBatch) -> NDArray[np.bool_]:
-    tagged = np.zeros(len(batch), np.bool_)
-    for vlan in (batch.src_vlan, batch.dst_vlan):
-        if vlan is not None:
-            tagged |= vlan > 0
-    return tagged
+def _has_switch(batch: SampleBatch) -> NDArray[np.bool_] | None:
+    """Tell which packets have a VLAN; None when none has."""
+    vlans = [vlan > 0 for vlan in (batch.src_vlan, batch.dst_vlan) if vlan is not None]
+    tagged = np.logical_or.reduce(vlans) if vlans else None
+    return tagged if tagged is not None and tagged.any() else None
 
 
 def _told(batch: SampleBatch) -> list[tuple[int, NDArray[np.uint32], NDArray[np.bool_]]]:
@@ -175,18 +189,21 @@ def _write(
         part = slice(begin, begin + _SLICE)
         rows = heads[: len(batch) - begin]
         for name, values in columns.items():
-            rows[name] = values[part]
+            rows[name] = values if isinstance(values, int) else values[part]
         _put(buffer, to[part], rows)
     octets = np.ascontiguousarray(batch.buffer)
     ragged.copy(buffer, to + HEAD.itemsize, octets, batch.offsets, plan.header_lengths)
-    _write_switch(buffer, to + plan.switch_at, batch, plan.has_switch)
-    _write_routes(buffer, to + plan.route_at, batch, plan)
-    _write_device(buffer, to + plan.device_at, plan)
+    if plan.has_switch is not None:
+        _write_switch(buffer, to + plan.switch_at, batch, plan.has_switch)
+    if plan.route is not None:
+        _write_routes(buffer, to + plan.route_at, batch, plan.routes, plan.route)
+    if plan.device:
+        _write_device(buffer, to + plan.device_at, plan)
 
 
 def _columns(
     batch: SampleBatch, sequences: NDArray[np.uint32], plan: _Plan
-) -> dict[str, NDArray[Any]]:
+) -> dict[str, NDArray[Any] | int]:
     fcs = (batch.header_protocol == HEADER_ETHERNET) * np.uint32(_FCS)
     return {
         **{name: getattr(batch, name) for name in _COPIED},
@@ -203,8 +220,6 @@ def _columns(
 def _write_switch(
     buffer: Octets, to: Positions, batch: SampleBatch, chosen: NDArray[np.bool_]
 ) -> None:
-    if not chosen.any():
-        return
     records = np.zeros(int(chosen.sum()), _SWITCH)
     records["format"] = EXTENDED_SWITCH
     records["length"] = _SWITCH.itemsize - 8
@@ -215,10 +230,9 @@ def _write_switch(
     _put(buffer, to[chosen], records)
 
 
-def _write_routes(buffer: Octets, to: Positions, batch: SampleBatch, plan: _Plan) -> None:
-    if not len(batch.routes):
-        return
-    routes, route = plan.routes, plan.route
+def _write_routes(
+    buffer: Octets, to: Positions, batch: SampleBatch, routes: RouteRecords, route: Positions
+) -> None:
     ragged.copy(buffer, to, routes.octets, routes.at[route], routes.sizes[route])
     words = buffer.view(">u4")  # datagrams and all that is in them are whole words
     for values, positions, further in (

@@ -19,6 +19,10 @@ _NAMES: Final = (
     "samples",
 )
 _ADDRESS_TYPES: Final = {4: 1, 16: 2}  # by octets
+_HEADERS: Final = {
+    size: np.dtype([(name, f"V{size}" if name == "agent" else ">u4") for name in _NAMES])
+    for size in _ADDRESS_TYPES
+}
 
 
 def header_size(agent: IPv4Address | IPv6Address) -> int:
@@ -49,8 +53,7 @@ def make_headers(
 
 def empty_headers(count: int, address_size: int) -> NDArray[np.void]:
     """Make headers of which only the version and the type of the address are filled."""
-    types = {"agent": f"V{address_size}"}
-    headers = np.zeros(count, [(name, types.get(name, ">u4")) for name in _NAMES])
+    headers = np.zeros(count, _HEADERS[address_size])
     headers["version"] = _VERSION
     headers["address_type"] = _ADDRESS_TYPES[address_size]
     return headers
