@@ -254,6 +254,34 @@ def test_a_restart_counts_nothing_twice(way: Road) -> None:
         second.await_totals({key: (2 * (28 + PAYLOAD), 2)})
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_orderly_restart_misses_nothing(
+    way: Road, tmp_path: Path, number: signal.Signals
+) -> None:
+    """What grew since the last dump is told at the end, and not again by the next process."""
+    follow = FOLLOWED.replace(">1<", ">3600<")  # only the first dump comes by itself
+    with way.router.inside(), receiver() as peer:
+        heard = Heard(peer)
+        with Daemon(tmp_path / "state") as daemon:
+            daemon.wait_started()
+            daemon.commit(flow_export(collector("first", peer), follow))
+            daemon.find("source conntrack is up")
+            send(way, FAR, 9, count=4)
+            before = settled(way)
+            assert heard.totals() == {}
+            daemon.signal(number)
+            assert daemon.wait() == 0
+        heard.await_totals(before)
+        with Daemon(tmp_path / "state") as daemon:
+            daemon.wait_started()
+            daemon.find("source conntrack is up")
+            send(way, FAR, 9, count=2)
+            after = settled(way)
+            flush()
+            heard.await_totals(after, 20.0)
+    assert after[UDP, NEAR, FAR, 5009, 9, 0][1] == 6
+
+
 def test_what_happens_to_management_counts_nothing_twice(way: Road, tmp_path: Path) -> None:
     """Kill it, let packets pass meanwhile, and add a collector once it is back."""
     key = (UDP, NEAR, FAR, 5009, 9, 0)

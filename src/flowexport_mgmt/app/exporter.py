@@ -43,6 +43,8 @@ _AFTER_ABORT = crash.declare("exporter.abort.after")
 
 _EXPORTER = "/flow-export/exporter"
 
+_FINISH_S = 2.5
+"""Seconds in which what is known is sent when the end is in order."""
 _BEAT_S = 1.0
 _STILL_S = 10.0
 """Seconds after which a thread of the pipeline that did not go on is taken to stand still."""
@@ -252,6 +254,8 @@ async def _main(settings: ChildSettings, control_socket: socket.socket) -> None:
     finally:
         beating.cancel()
         exporter.close_link()
+        if not end.is_forced:
+            runtime.finish(_FINISH_S)
         runtime.stop()
         control.close()
 

@@ -32,8 +32,8 @@ from flowexport_mgmt.link import control
 from flowexport_mgmt.observe import log
 from flowexport_mgmt.observe.notify import Notifier
 
-_TERMINATE_AFTER = 2.5
-_KILL_AFTER = 4.0
+_TERMINATE_AFTER = 3.8
+_KILL_AFTER = 4.8
 """Seconds from Stop to SIGTERM and to SIGKILL: all is over within five."""
 
 _END_AFTER_CLOSE = 2.0

@@ -105,6 +105,13 @@ class Lane:
         """Whether the collector gets interface counters."""
         return CounterBatch in self._collector.session.carries
 
+    @property
+    def is_sending(self) -> bool:
+        """Whether anything waits, and somebody is there to get it."""
+        with self._lock:
+            collector = self._collector
+            return collector.is_open and bool(collector.pending or self._queue)
+
     def wants(self, batch: Batch) -> bool:
         """Tell whether a batch is for this collector, up or down; others are not to be offered."""
         return self._collector.session.takes(batch)

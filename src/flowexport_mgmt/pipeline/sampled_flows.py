@@ -78,6 +78,13 @@ class SampledFlows:
             self._changed.notify()
         self._thread.join(timeout)
 
+    def flush(self) -> None:
+        """Take no samples any more, and make the records of all flows."""
+        self._exchange.untap(self._take)
+        with self._changed:
+            flushed = [(group, group.cache.flush()) for group in self._groups.values()]
+        self._publish(flushed)
+
     def configure(self, wanted: Mapping[str, Timeouts]) -> None:
         """Set the timeouts of each collector, by name, that gets records.
 

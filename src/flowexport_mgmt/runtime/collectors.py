@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Sequence
+from typing import Final
 
 from flowexport_mgmt.export import Instant
 from flowexport_mgmt.link.messages import CollectorStateChange, Refusal
@@ -14,6 +16,8 @@ from flowexport_mgmt.runtime.parts import Surroundings
 from flowexport_mgmt.runtime.paths import COLLECTOR, is_asked
 from flowexport_mgmt.runtime.plan import Plan, Running, Step, find_refusals, make_plan
 from flowexport_mgmt.runtime.state import describe_collector
+
+_LOOK_S: Final = 0.01
 
 
 class Collectors:
@@ -49,6 +53,14 @@ class Collectors:
         if self._plan is not None:
             self._plan.release()
             self._plan = None
+
+    def finish(self, deadline: float) -> None:
+        """Wait until nothing waits for a collector that is up."""
+        waiting = [running.lane for running in self._running.values()]
+        while (waiting := [lane for lane in waiting if lane.is_sending]) and (
+            time.monotonic() < deadline
+        ):
+            time.sleep(_LOOK_S)
 
     def stop(self) -> None:
         """Close every collector; the pipeline has stopped."""

@@ -25,6 +25,8 @@ from flowexport_mgmt.sources.conntrack import (
 )
 
 _STOP_S: Final = 0.5
+_REST_S: Final = 0.5
+"""Of the time for the end, what is left for records to be sent."""
 _MEMORY: Final = "conntrack-switches.json"
 
 
@@ -67,6 +69,11 @@ class Conntrack(WillingPart[fe.Conntrack | None]):
             else ipaddress.ip_network(destination_prefix, strict=False)
         )
         return () if self._recent is None else self._recent.find(network)
+
+    def finish(self, deadline: float) -> None:
+        """Stop the source, which tells of what grew since it looked last."""
+        if self._source is not None:
+            self._source.finish(deadline - _REST_S)
 
     def stop(self) -> None:
         """Stop the source."""

@@ -38,6 +38,12 @@ class Part(Protocol):
     def abort(self) -> None:
         """Forget what was prepared, if anything was."""
 
+    def finish(self, deadline: float) -> None:
+        """Hand on what is known and was told to nobody yet, until that monotonic time at most.
+
+        Called before `stop`, of what feeds others before what is fed.
+        """
+
     def stop(self) -> None:
         """End every thread and release every descriptor, within a second."""
 
@@ -66,6 +72,9 @@ class WillingPart(Generic[Wish]):
     def abort(self) -> None:
         """Forget what was noted."""
         self._prepared = None
+
+    def finish(self, deadline: float) -> None:
+        """Do nothing: nothing is kept back."""
 
     def _read(self, new: fe.FlowExport | None) -> Wish:
         """Read what concerns this part."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -192,6 +193,12 @@ class Runtime:
     def goes_on(self, within: float) -> bool:
         """Tell whether every thread of the pipeline went on in so many seconds."""
         return not self._started or self._clock().monotonic - self._pipeline.alive_at < within
+
+    def finish(self, patience_s: float) -> None:
+        """Send what is known and has not been sent, within so many seconds; `stop` comes next."""
+        deadline = time.monotonic() + patience_s
+        for part in reversed(self._parts):
+            part.finish(deadline)
 
     def stop(self) -> None:
         """Stop every thread and release every socket, within a second."""

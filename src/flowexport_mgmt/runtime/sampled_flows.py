@@ -50,6 +50,12 @@ class SampledFlows:
         """Forget who wants it."""
         self._prepared = None
 
+    def finish(self, deadline: float) -> None:
+        """Make the records of all flows that are not over."""
+        del deadline
+        if self._flows is not None:
+            self._flows.flush()
+
     def stop(self) -> None:
         """Make no records any more."""
         flows, self._flows = self._flows, None

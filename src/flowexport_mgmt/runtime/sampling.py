@@ -59,6 +59,11 @@ class Sampling(WillingPart[_Wish]):
         if self._sampler is not None:
             self._sampler.configure(wish.interfaces, wish.backend)
 
+    def finish(self, deadline: float) -> None:
+        """Stop sampling, with the samples that gather."""
+        del deadline
+        self.stop()
+
     def stop(self) -> None:
         """Stop sampling."""
         self.abort()

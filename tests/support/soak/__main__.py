@@ -36,18 +36,20 @@ def report(soak: Soak, seconds: float) -> bool:
     _say(f"| commits | {soak.commits} |\n| commits refused, in words | {soak.refused} |\n")
     _say(f"| datagrams received by the steady collector | {soak.steady.received} |\n")
     _say(f"| of them missing | {soak.steady.lost} |\n\n")
-    _say("| process | life | memory at the start, the end | slope | descriptors, least to most |\n")
+    _say("| process | life | memory after warming up, at the end | slope | ")
+    _say("descriptors, least to most |\n")
     _say("|---|---|---|---|---|\n")
     flat = True
     for name, series in sorted(soak.meter.longest().items()):
-        slope = series.slope(min(_WARM_UP, seconds / 3))
+        warm_up = min(_WARM_UP, seconds / 3)
+        slope = series.slope(warm_up)
+        first, last = series.ends(warm_up)
         measured = seconds >= 4 * _WARM_UP and slope is not None
         flat = flat and not (measured and slope is not None and slope > _STEEPEST)
         words = "not known" if slope is None else f"{slope:+.2f} MiB/h"
         life = (series.times[-1] - series.times[0]) / 60
         _say(
-            f"| {name} | {life:.0f} min | {series.memory[0] / 1024:.1f}, "
-            f"{series.memory[-1] / 1024:.1f} MiB | {words} | "
+            f"| {name} | {life:.0f} min | {first / 1024:.1f}, {last / 1024:.1f} MiB | {words} | "
             f"{min(series.descriptors)} to {max(series.descriptors)} |\n"
         )
     return flat

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+_WINDOW = 60.0
+_FEWEST = 5
+"""Minutes that make a slope."""
+
 
 @dataclass
 class Series:
@@ -20,15 +24,31 @@ class Series:
     descriptors: list[int] = field(default_factory=list)
 
     def slope(self, warm_up: float) -> float | None:
-        """Give the growth of memory in MiB per hour after ``warm_up`` seconds, if that is known."""
-        if not self.times:
+        """Give the growth of memory in MiB per hour after ``warm_up`` seconds, if that is known.
+
+        What counts is the lowest figure of each minute: work that is under way takes memory for a
+        moment, and free pages are given back every few seconds.
+        """
+        lows = self._lows(warm_up)
+        if len(lows) < _FEWEST:
             return None
-        times = np.array(self.times)
-        late = times >= times[0] + warm_up
-        if np.count_nonzero(late) < 10:
-            return None
-        memory = np.array(self.memory)[late]
-        return float(np.polyfit(times[late], memory, 1)[0]) * 3600 / 1024
+        minutes = np.array(list(lows))
+        return float(np.polyfit(minutes, np.array(list(lows.values())), 1)[0]) * 60 / 1024
+
+    def ends(self, warm_up: float) -> tuple[int, int]:
+        """Give the lowest KiB of the first and of the last minute after ``warm_up`` seconds."""
+        lows = list(self._lows(warm_up).values()) or [min(self.memory)]
+        return lows[0], lows[-1]
+
+    def _lows(self, warm_up: float) -> dict[int, int]:
+        """Give the lowest memory of each minute, by the minute, the last broken one left out."""
+        lows: dict[int, int] = {}
+        whole = (self.times[-1] - self.times[0]) // _WINDOW
+        for time_, memory in zip(self.times, self.memory, strict=True):
+            minute = int((time_ - self.times[0]) // _WINDOW)
+            if warm_up / _WINDOW <= minute < whole:
+                lows[minute] = min(memory, lows.get(minute, memory))
+        return lows
 
 
 class Meter:

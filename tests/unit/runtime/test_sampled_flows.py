@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from tests.support.conditions import wait_until
-from tests.support.receiver import Receiver
+from tests.support.receiver import Receiver, receiver
 from tests.support.runtimes import Plane
 from tests.support.sampled import ethernet, ipv4, sample, tcp
 from tests.support.sessions import config
@@ -99,3 +100,31 @@ def test_timeouts_that_nobody_wants_any_more_give_their_records(
     found = wait_until(lambda: decoded(peer))
     assert [record["packetDeltaCount"] for record in found] == [3]
     assert [cache.inactive_timeout for cache in caches(data_plane)] == [1800]
+
+
+def test_at_the_end_flows_that_go_on_are_told(data_plane: Plane, peer: Receiver) -> None:
+    """By a collector with a rate limit too: the end waits until nothing waits any more."""
+    slow = replace(collector("ipfix", peer, inactive_timeout=3600), rate_limit=20)
+    data_plane.commit(slow, enrichment=fe.Enrichment(fib=False))
+    data_plane.await_status("a", "up")
+    frames = [
+        ethernet(ipv4("10.0.0.1", "10.0.0.2", 6, tcp(port, 80, flags=0x12)))
+        for port in range(1000, 1200)
+    ]
+    now = np.full(len(frames), read_clock().unix_ns, np.uint64)
+    batch = sample(*frames, rate=1, source=7, in_if=7, direction=0, time_ns=now)
+    data_plane.runtime._pipeline.exchange.publish(batch)
+    assert decoded(peer) == []
+    data_plane.runtime.finish(20.0)
+    data_plane.runtime.stop()
+    found = [record["sourceTransportPort"] for record in decoded(peer)]
+    assert sorted(found) == list(range(1000, 1200))
+
+
+def test_the_end_does_not_wait_for_a_collector_that_is_down(data_plane: Plane) -> None:
+    """The patience is longer than the test may take."""
+    with receiver() as peer:
+        gone = replace(collector("ipfix", peer), source_address="192.0.2.77")
+        data_plane.commit(gone, strict=False)
+        publish(data_plane)
+        data_plane.runtime.finish(3600.0)

@@ -60,6 +60,7 @@ class ConntrackSource:
         self._schedule = Schedule()
         self._trouble: str | None = None
         self._stopping = False
+        self._until = 0.0
         self._waker = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._thread = threading.Thread(target=self._run, name="conntrack", daemon=True)
 
@@ -71,6 +72,15 @@ class ConntrackSource:
         """Follow by other settings from now on; what is known of flows stays."""
         self._settings = settings
         os.eventfd_write(self._waker, 1)
+
+    def finish(self, deadline: float) -> None:
+        """Stop with a last dump, as far as there is time until ``deadline`` (monotonic).
+
+        What grew since the dump before would else be told to nobody: the next process takes what it
+        finds for a baseline.
+        """
+        self._until = deadline
+        self.stop(max(0.0, deadline - time.monotonic()))
 
     def stop(self, timeout: float) -> None:
         """Stop the thread, waiting for it at most ``timeout`` seconds."""
@@ -89,8 +99,23 @@ class ConntrackSource:
         while not self._stopping:
             self._round(keeper)
             self._wait()
+        self._tell_last()
         self._tracker.close()
         self._release(keeper)
+
+    def _may_go_on(self) -> bool:
+        return not self._stopping or time.monotonic() < self._until
+
+    def _tell_last(self) -> None:
+        """Dump once more, if that is wanted; a dump that broke off leaves no time for another."""
+        if not (self._may_go_on() and self._tracker.is_open):
+            return
+        try:
+            self._tracker.dump(aging=False, go_on=self._may_go_on)
+        except (OSError, DecodeError) as error:
+            _logger.warning("conntrack: the last dump failed: %s", error)
+        if not self._may_go_on():
+            _logger.warning("conntrack: there was no time for the whole of a last dump")
 
     def _round(self, keeper: SwitchKeeper) -> None:
         """Do what is due; a failure is told and tried again at the next tick."""
@@ -146,7 +171,7 @@ class ConntrackSource:
         interval = self._settings.active_timeout
         scheduled, resync = self._schedule.is_scheduled(begun), self._schedule.owes_resync()
         self._schedule.dumped(begun, begun, interval, scheduled=scheduled)  # should it fail
-        self._tracker.dump(aging=scheduled, go_on=lambda: not self._stopping)
+        self._tracker.dump(aging=scheduled, go_on=self._may_go_on)
         ended = time.monotonic()
         self._schedule.dumped(begun, ended, interval, scheduled=scheduled)
         self._note(
