@@ -194,13 +194,15 @@ class _Planner:
         return place, 0
 
     def _create(self, edit: EditNode, parent: _Place, operation: Operation) -> tuple[_Place, int]:
-        place = _Place(None)
+        place, before = _Place(None), len(self.plan.steps)
         self.plan.steps.append(Create(parent, edit, place))
         if edit.schema.user_ordered:
             parent.created.add(_instance(edit))
         nodes = self.children(edit.children, place, operation)
         if edit.schema.kind is not NodeKind.CONTAINER or edit.schema.presence:
             nodes += 1
+        elif edit.children and not nodes:  # what led to something that was only to be removed
+            del self.plan.steps[before:]
         if parent.exists:
             if nodes:
                 self._record(Kind.CREATED, edit, nodes)

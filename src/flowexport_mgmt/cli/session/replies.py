@@ -49,13 +49,14 @@ def checked(reply: etree._Element) -> etree._Element:
 def _fault(element: etree._Element) -> Fault:
     """Read an rpc-error (RFC 6241, section 4.3)."""
     text = {etree.QName(child).localname: (child.text or "").strip() for child in element}
-    info = element.find(nc("error-info"))
+    info, path = element.find(nc("error-info")), text.get("error-path", "")
+    message = text.get("error-message", text.get("error-tag", ""))
     return Fault(
         tag=_member(ErrorTag, text.get("error-tag"), ErrorTag.OPERATION_FAILED),
-        message=text.get("error-message", text.get("error-tag", "")),
+        message=message.removeprefix(f"{path}: "),
         type=_member(ErrorType, text.get("error-type"), ErrorType.APPLICATION),
         app_tag=text.get("error-app-tag", ""),
-        path=text.get("error-path", ""),
+        path=path,
         info={etree.QName(i).localname: i.text or "" for i in (() if info is None else info)},
     )
 

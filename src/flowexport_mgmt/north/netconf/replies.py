@@ -88,7 +88,7 @@ def _rpc_error(fault: Fault, envelope: Envelope, prefixes: Mapping[str, str]) ->
     if fault.path:
         yield leaf("error-path", fault.path, _declarations(fault.path, prefixes))
     if fault.message:
-        yield leaf("error-message", fault.message, ' xml:lang="en"')
+        yield leaf("error-message", str(fault), ' xml:lang="en"')  # many show nothing else
     if fault.info:
         info = envelope.tag("error-info")
         yield f"<{info}>"

@@ -17,7 +17,7 @@ from flowexport_mgmt.errors import ErrorTag, ManagementError
 
 FAULTS = """<rpc-error><error-type>protocol</error-type><error-tag>access-denied</error-tag>
   <error-severity>error</error-severity><error-path>/a:b</error-path>
-  <error-message xml:lang="en">not yours</error-message></rpc-error>
+  <error-message xml:lang="en">/a:b: not yours</error-message></rpc-error>
   <rpc-error><error-type>application</error-type><error-tag>in-use</error-tag>
   <error-severity>error</error-severity></rpc-error>"""
 

@@ -151,7 +151,7 @@ def test_every_fault_is_rendered_with_the_prefixes_of_its_path_declared() -> Non
     assert path.nsmap == {None: BASE, "a": "urn:a", "b": "urn:b"}
     message = first.find(base("error-message"))
     assert message is not None
-    assert message.text == "not \N{REPLACEMENT CHARACTER} <unique>"
+    assert message.text == f"{path.text}: not \N{REPLACEMENT CHARACTER} <unique>"
     assert attributes_of(message) == {"{http://www.w3.org/XML/1998/namespace}lang": "en"}
     info = first.find(base("error-info"))
     assert info is not None

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from lxml import etree
 from tests.support.netconf_client import FE, NAMESPACES, RawClient
-from tests.support.netconf_server import Server, running_server
+from tests.support.netconf_server import Server, running, running_server
 
 from flowexport_mgmt.errors import LinkError
 from flowexport_mgmt.schema.context import SchemaContext
@@ -119,6 +119,26 @@ async def test_remove_of_an_empty_leaf_that_is_not_there(client: RawClient) -> N
     operation = 'xmlns:nc="urn:ietf:params:xml:ns:netconf:base:1.0" nc:operation="remove"'
     await client.ok(edit(flow_export(collector("a", more=f"<dscp {operation}/>"))))
     await client.ok("<validate><source><candidate/></source></validate>")
+
+
+async def test_remove_in_a_container_that_its_protocol_does_not_have(
+    server: Server, client: RawClient
+) -> None:
+    """What led to something that is not there to be removed does not come into being itself."""
+    await client.ok(edit(flow_export(collector("a")), RUNNING))
+    before = running(server)
+    remove = 'xmlns:nc="urn:ietf:params:xml:ns:netconf:base:1.0" nc:operation="remove"'
+    more = f"<tls><server-name {remove}/></tls>"
+    await client.ok(edit(flow_export(collector("a", more=more))))
+    await client.ok("<validate><source><candidate/></source></validate>")
+    await client.ok("<commit/>")
+    await client.ok(edit(flow_export(collector("a", more=more)), RUNNING))
+    assert running(server) == before
+    (error,) = await client.errors(
+        edit(flow_export(collector("a", more=more.replace("remove", "delete"))))
+    )
+    path = "/fe:flow-export/fe:collector[fe:name='a']/fe:tls/fe:server-name"
+    assert (error["tag"], error["path"]) == ("data-missing", path)
 
 
 async def test_parameters_in_no_namespace_are_the_operation_s_own(client: RawClient) -> None:
