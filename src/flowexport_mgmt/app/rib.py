@@ -6,7 +6,9 @@ It holds no capability, and what it learns leaves it only as look-up tables in m
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
 import socket
 import sys
 from collections.abc import Callable
@@ -23,10 +25,12 @@ from flowexport_mgmt.link.channel import Channel, EventQueue
 from flowexport_mgmt.link.control_client import Control
 from flowexport_mgmt.model import flow_export as fe
 from flowexport_mgmt.observe import log
-from flowexport_mgmt.rib.priority import yield_to_others
 
 if TYPE_CHECKING:
     from flowexport_mgmt.rib.service import RibService
+
+_NICENESS = 5
+"""No flow is to wait for a processor that a table is loaded on."""
 
 _logger = logging.getLogger(f"{log.ROOT}.app.rib")  # __name__ is __main__ here
 
@@ -109,7 +113,8 @@ async def _main(settings: ChildSettings, control_socket: socket.socket) -> None:
 
     if settings.tables is None:
         raise StartError("the rib process has no memory for its tables", ExitCode.USAGE)
-    yield_to_others()
+    with contextlib.suppress(OSError):  # a sandbox may forbid it
+        os.nice(_NICENESS)
     end, events = End(), EventQueue()
     control = Control(
         control_socket,

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Final
 
 from flowexport_mgmt.datastore.access.control import CheckPlan
 from flowexport_mgmt.datastore.candidate import Candidate, LogEntry
 from flowexport_mgmt.datastore.cleartext import hash_cleartext
 from flowexport_mgmt.errors import Fault, ManagementError
 from flowexport_mgmt.schema.tree import Tree
+
+_TURN: Final = 100
+"""Steps that are taken before others than this transaction have their turn."""
 
 Step = Callable[[Tree], LogEntry]
 """Gives the edits of one step, made for the tree as the steps before have left it."""
@@ -32,6 +37,8 @@ async def take_steps(
         StepRefusedError: every reason against the first step that cannot be made.
     """
     for index, step in enumerate(steps):
+        if index % _TURN == _TURN - 1:
+            await asyncio.sleep(0)
         try:
             entry = step(candidate.tree)
             edits = await hash_cleartext(entry.edits)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 
-from _libyang import lib
+from _libyang import ffi, lib
 from lxml import etree
 
 from flowexport_mgmt.schema.context import INSTANCE_PATH, SchemaContext
-from flowexport_mgmt.schema.library import ErrorItem, LibraryError, canonical
+from flowexport_mgmt.schema.library import (
+    ErrorItem,
+    LibraryError,
+    canonical,
+    derived_identities,
+    items,
+    text,
+)
 from flowexport_mgmt.schema.nodes import SchemaNode
 from flowexport_mgmt.schema.paths import Step, parse_path, render_json_path
 
@@ -33,6 +41,23 @@ def canonical_value(schema: SchemaContext, node: SchemaNode, value: str) -> str:
         return canonical(schema.pointer, node.pointer, value)
     except UnicodeEncodeError:
         raise _refused("The value is not Unicode text.") from None
+
+
+@functools.lru_cache(maxsize=256)
+def identity_names(node: SchemaNode) -> Mapping[str, str]:
+    """Give the identities that a leaf can have, with their modules, by the name alone.
+
+    One that shares its name with another is left out, unless it is of the leaf's own module.
+    """
+    if node.type.basetype != lib.LY_TYPE_IDENT:
+        return {}
+    found: dict[str, set[str]] = {}
+    for base in items(ffi.cast("struct lysc_type_identityref *", node.type).bases):
+        for module, name, _ in derived_identities(base):
+            if module.implemented:
+                found.setdefault(name, set()).add(text(module.name))
+    own = {name: {node.module} if node.module in m else m for name, m in found.items()}
+    return {name: f"{next(iter(m))}:{name}" for name, m in own.items() if len(m) == 1}
 
 
 def canonical_xml(

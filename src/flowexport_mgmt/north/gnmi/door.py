@@ -180,6 +180,7 @@ class GnmiDoor:
         engine.subscriptions.shortest = gnmi.min_sample_interval * 1_000_000
         ca = plan.pem.ca if plan.pem is not None and not gnmi.plaintext else b""
         engine.logins.use(plan.users, gnmi.tls.cert_to_name, ca)
+        engine.subscriptions.end_others({user.name for user in plan.users})
         if not self._started:
             self._started = True
             engine.subscriptions.start()

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-import msgspec
-
 from flowexport_mgmt.datastore import LogEntry
 from flowexport_mgmt.errors import ManagementError
+from flowexport_mgmt.north.gnmi.chosen import chosen_nodes
 from flowexport_mgmt.north.gnmi.lines import typed
 from flowexport_mgmt.north.gnmi.paths import (
+    DEEP,
     Element,
     Instance,
     Pattern,
@@ -19,7 +19,6 @@ from flowexport_mgmt.north.gnmi.paths import (
     below,
     is_named,
     resolve,
-    select,
     text_of,
     write_text,
 )
@@ -29,7 +28,7 @@ from flowexport_mgmt.schema.edits import EditNode, Operation
 from flowexport_mgmt.schema.from_json import edits_from_data
 from flowexport_mgmt.schema.library import LibraryError
 from flowexport_mgmt.schema.nodes import Kind, SchemaNode
-from flowexport_mgmt.schema.tree import Format, Tree
+from flowexport_mgmt.schema.tree import Tree
 from flowexport_mgmt.schema.values import canonical_value
 
 _WHOLE: Final = None
@@ -43,7 +42,7 @@ def locate(schema: SchemaContext, pattern: Pattern) -> Instance:
         RpcError: NOT_FOUND for a node that the schema does not have; INVALID_ARGUMENT for
             wildcards and for keys that are missing or wrong.
     """
-    if pattern.has_wildcard:
+    if pattern.has_wildcard or any(element.any_key for element in pattern.elements):
         raise invalid(f"{pattern}: what is written has no wildcards")
     try:
         pattern, _ = resolve(schema, pattern)
@@ -115,7 +114,7 @@ class Remove:
 
     def __call__(self, tree: Tree) -> LogEntry:
         """Give the edits."""
-        if not self.pattern.elements:
+        if all(element.name == DEEP for element in self.pattern.elements):
             return LogEntry((), _WHOLE)
         return LogEntry(removals(self.schema, tree, self.pattern), Operation.MERGE)
 
@@ -126,23 +125,18 @@ def removals(schema: SchemaContext, tree: Tree, pattern: Pattern) -> tuple[EditN
     Raises:
         RpcError: it is the key of an entry, which only goes with the entry.
     """
-    document = msgspec.json.decode(tree.print(Format.JSON) or b"{}")
     found: list[EditNode] = []
-    for instance, value in select(schema, pattern, document):
-        node = instance[-1].schema if instance else None
-        if node is not None and node.is_key:
+    gone: set[Instance] = set()
+    for instance, node in chosen_nodes(schema, tree, pattern):
+        if any(instance[:size] in gone for size in range(1, len(instance))):
+            continue  # it goes with what is above
+        if node.schema.is_key:
             if pattern.has_wildcard:
                 continue
             raise invalid(f"{pattern}: a key goes with its entry, and not alone")
-        found += _removal(instance, value)
+        gone.add(instance)
+        found.append(_chain(instance, node.value if node.schema.kind is Kind.LEAF_LIST else None))
     return tuple(found)
-
-
-def _removal(instance: Instance, value: Any) -> Iterable[EditNode]:
-    node = instance[-1].schema if instance else None
-    if node is not None and node.kind is Kind.LEAF_LIST:
-        return [_chain(instance, text_of(one)) for one in value]
-    return [_chain(instance, None)] if instance else []
 
 
 def _chain(instance: Instance, value: str | None) -> EditNode:

@@ -137,13 +137,16 @@ class Getter:
         shape: Shape,
         encoding: Encoding,
     ) -> None:
+        told: set[Instance] = set()  # what is chosen may stand below what is chosen, too
         for instance, value in chosen:
             for outer, leaves in entries(self._schema, instance, value, shape):
                 for leaf in leaves:
-                    notification.update.add(
-                        path=write_path((*outer, *leaf.inner)),
-                        val=encode_leaf(leaf.schema, leaf.value, encoding),
-                    )
+                    where = (*outer, *leaf.inner)
+                    if where in told:
+                        continue
+                    told.add(where)
+                    typed = encode_leaf(leaf.schema, leaf.value, encoding)
+                    notification.update.add(path=write_path(where), val=typed)
 
 
 def _check_origin(pattern: Pattern, encoding: Encoding) -> None:

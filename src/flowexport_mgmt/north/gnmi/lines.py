@@ -18,6 +18,7 @@ from flowexport_mgmt.north.gnmi.paths import Element, Pattern, below, is_named, 
 from flowexport_mgmt.north.gnmi.status import RpcError, invalid
 from flowexport_mgmt.schema.context import SchemaContext
 from flowexport_mgmt.schema.nodes import Kind, SchemaNode
+from flowexport_mgmt.schema.values import identity_names
 
 _MAX_LINES: Final = 200_000
 _BOOLEANS: Final = {"true": True, "false": False}
@@ -151,7 +152,9 @@ def typed(node: SchemaNode, text: str) -> Any:
     """Give the value of a leaf, written as YANG does, in the form of RFC 7951 as it is read."""
     if lib.LY_TYPE_BOOL in node.base_types and text in _BOOLEANS:
         return _BOOLEANS[text]
-    return [None] if node.base_types == {lib.LY_TYPE_EMPTY} and not text else text
+    if node.base_types == {lib.LY_TYPE_EMPTY} and not text:
+        return [None]
+    return identity_names(node).get(text, text)
 
 
 def _take(queue: list[str], node: SchemaNode) -> tuple[str, ...]:

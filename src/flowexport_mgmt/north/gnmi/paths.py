@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from flowexport_mgmt.north.gnmi.messages import Path, PathElem
@@ -20,7 +20,7 @@ from flowexport_mgmt.schema.context import SchemaContext
 from flowexport_mgmt.schema.library import LibraryError
 from flowexport_mgmt.schema.nodes import Kind, SchemaNode
 from flowexport_mgmt.schema.on_request import list_of, write_request
-from flowexport_mgmt.schema.values import canonical_value
+from flowexport_mgmt.schema.values import canonical_value, identity_names
 
 CLI: Final = "cli"
 """The origin of configuration as lines of text."""
@@ -33,11 +33,15 @@ _KEY: Final = re.compile(r"\[([^\]=]+)=((?:\\.|[^\]\\])*)\]")
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """An element of a pattern: ``module`` is empty where any will do; keys that count."""
+    """An element of a pattern: ``module`` is empty where any will do; keys that count.
+
+    ``any_key`` says that a key was given as ``*``, which chooses like one that is left out.
+    """
 
     name: str
     module: str = ""
     keys: tuple[tuple[str, str], ...] = ()
+    any_key: bool = False
 
     def __str__(self) -> str:
         """Write the element as people do."""
@@ -86,7 +90,7 @@ def read_path(schema: SchemaContext, prefix: Any, path: Any) -> Pattern:
     modules = _modules(schema)
     elements = [_element(modules, name, keys) for name, keys in written]
     if origin in modules and elements and elements[0].name not in (_ANY, DEEP):
-        elements[0] = Element(elements[0].name, elements[0].module or origin, elements[0].keys)
+        elements[0] = replace(elements[0], module=elements[0].module or origin)
     elif origin not in ("", "rfc7951", CLI) and origin not in modules:
         raise unimplemented(f"origin {origin!r} is not served here")
     return Pattern(tuple(elements), origin)
@@ -130,8 +134,8 @@ def _element(modules: Mapping[str, str], written: str, keys: Mapping[str, str]) 
     if module and module not in modules:
         raise unimplemented(f"{written}: there is no module {module} here")
     found = {key.rpartition(":")[2]: value for key, value in keys.items()}
-    kept = ((key, value) for key, value in sorted(found.items()) if value != _ANY)
-    return Element(name, modules[module] if module else "", tuple(kept))
+    kept = tuple((key, value) for key, value in sorted(found.items()) if value != _ANY)
+    return Element(name, modules[module] if module else "", kept, len(kept) < len(found))
 
 
 # -- against the schema
@@ -204,12 +208,12 @@ def _with_keys(
         return element
     keys = {key.name: key for key in fitting[0].keys}
     made = [(name, _key(schema, keys[name], value, pattern)) for name, value in element.keys]
-    return Element(element.name, element.module, tuple(made))
+    return replace(element, keys=tuple(made))
 
 
 def _key(schema: SchemaContext, key: SchemaNode, value: str, pattern: Pattern) -> str:
     try:
-        return canonical_value(schema, key, value)
+        return canonical_value(schema, key, identity_names(key).get(value, value))
     except LibraryError as error:
         said = error.items[0].message if error.items else str(error)
         raise invalid(f"{pattern}: key {key.name}: {said}") from None

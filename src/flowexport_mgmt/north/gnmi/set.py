@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,8 @@ from flowexport_mgmt.schema.context import SchemaContext
 from flowexport_mgmt.schema.paths import parse_path
 
 _MAX_OPERATIONS: Final = 10_000
+_TURN: Final = 100
+"""Operations that are read before others have their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class Setter:
         allowed = ("master_arbitration", "commit")
         extensions = read_extensions(request.extension, allowed=allowed)
         self._arbiter.admit(extensions.arbitration)
-        operations = _Operations(self._schema, request).read()
+        operations = await _Operations(self._schema, request).read()
         if extensions.commit is None:
             await self._transact(session, operations)
         else:
@@ -132,8 +135,8 @@ class _Operations:
         self._schema = schema
         self._request = request
 
-    def read(self) -> list[_Made]:
-        """Read them all.
+    async def read(self) -> list[_Made]:
+        """Read them all, and let others have their turn now and then.
 
         Raises:
             RpcError: the first that is wrong.
@@ -142,12 +145,18 @@ class _Operations:
         given = (request.delete, request.replace, request.update, request.union_replace)
         if sum(map(len, given)) > _MAX_OPERATIONS:
             raise invalid(f"a Set has at most {_MAX_OPERATIONS} operations")
-        return [
-            *(self._delete(path) for path in request.delete),
-            *(self._write(update, Operation.REPLACE) for update in request.replace),
-            *(self._write(update, Operation.UPDATE) for update in request.update),
-            *self._union(request.union_replace),
-        ]
+        made: list[_Made] = []
+        for one in self._each(request):
+            made.append(one)
+            if len(made) % _TURN == 0:
+                await asyncio.sleep(0)
+        return made
+
+    def _each(self, request: Any) -> Iterator[_Made]:
+        yield from (self._delete(path) for path in request.delete)
+        yield from (self._write(update, Operation.REPLACE) for update in request.replace)
+        yield from (self._write(update, Operation.UPDATE) for update in request.update)
+        yield from self._union(request.union_replace)
 
     def _delete(self, path: Any) -> _Made:
         pattern = read_path(self._schema, self._request.prefix, path)
@@ -168,6 +177,8 @@ class _Operations:
                 instance = locate(self._schema, pattern)
                 data = self._value(instance[-1].schema if instance else None, update)
                 replaces = kind is not Operation.UPDATE
+                if replaces and instance and instance[-1].keys and data == {}:
+                    raise invalid("an entry is replaced by one with its keys, and not by {}")
                 steps = [Write(self._schema, instance, data, replaces=replaces)]
         return _Made(kind, update.path, pattern, steps)
 

@@ -13,6 +13,7 @@ from flowexport_mgmt.errors import ManagementError
 from flowexport_mgmt.north.gnmi.status import RpcError, invalid, unimplemented
 from flowexport_mgmt.schema.from_json import load_json
 from flowexport_mgmt.schema.nodes import Kind, SchemaNode
+from flowexport_mgmt.schema.values import identity_names
 
 _NUMBERS: Final = frozenset(
     (lib.LY_TYPE_INT8, lib.LY_TYPE_INT16, lib.LY_TYPE_INT32, lib.LY_TYPE_INT64,
@@ -58,7 +59,7 @@ def read_value(node: SchemaNode | None, value: Any) -> Any:
 def _scalar(node: SchemaNode, value: Any, kind: str) -> Any:
     types = node.base_types
     if kind == "string_val" and not types <= _WORDLESS:
-        return value.string_val
+        return identity_names(node).get(value.string_val, value.string_val)
     if kind in ("int_val", "uint_val") and types & _NUMBERS:
         return int(getattr(value, kind))
     if kind in ("double_val", "float_val", "decimal_val") and lib.LY_TYPE_DEC64 in types:
@@ -85,7 +86,7 @@ def _decimal(value: Any, kind: str) -> str:
     return format(number, "f")
 
 
-# -- names of members, with or without the module
+# -- names of members and identities, with or without the module
 
 
 def qualify(node: SchemaNode | None, data: Any) -> Any:
@@ -96,7 +97,9 @@ def qualify(node: SchemaNode | None, data: Any) -> Any:
 
 
 def _qualify_object(node: SchemaNode | None, data: Any) -> Any:
-    if not isinstance(data, Mapping) or node is None or node.is_term:
+    if node is not None and node.is_term:
+        return identity_names(node).get(data, data) if isinstance(data, str) else data
+    if not isinstance(data, Mapping) or node is None:
         return data
     made: dict[str, Any] = {}
     for written, value in data.items():

@@ -11,6 +11,7 @@ from tests.support.gnmi import BOB, Client, Server, path, schema, update, value_
 from tests.support.stores import Reporter
 
 from flowexport_mgmt.north.gnmi import messages as m
+from flowexport_mgmt.north.gnmi.reading import nanoseconds
 
 ENCODINGS = {"JSON": 0, "BYTES": 1, "PROTO": 2, "ASCII": 3, "JSON_IETF": 4}
 A = "/flow-export/collector[name=a]"
@@ -125,10 +126,18 @@ async def test_data_types(server: Server, client: Client) -> None:
         assert set(state) == {"flow-export:name", "flow-export:statistics"}
     assert {"flow-export:port", "flow-export:statistics"} <= set(await client.value(A, type=0))
     assert (await client.fails(client.get(A, type=9)))[0] == "INVALID_ARGUMENT"
+    await client.set(delete=[path("/flow-export")], update=[update("/flow-export", {})])
+    for kind in (2, 3):  # that it is there is configuration
+        assert (await client.fails(client.get("/flow-export/conntrack/zone", type=kind)))[0] == (
+            "NOT_FOUND"
+        )
 
 
-async def test_the_timestamp_of_configuration_is_that_of_its_commit(client: Client) -> None:
+async def test_the_timestamp_of_configuration_is_that_of_its_commit(
+    server: Server, client: Client
+) -> None:
     first = (await client.get(A, type=1)).notification[0].timestamp
+    assert first == nanoseconds(server.datastore.record.time)
     assert (await client.get(A, type=1)).notification[0].timestamp == first
     one = (await client.get(A)).notification[0].timestamp
     assert (await client.get(A)).notification[0].timestamp > one > first
@@ -159,9 +168,11 @@ async def test_prefix_and_target(client: Client) -> None:
     prefix = path("/flow-export", target="box", origin="rfc7951")
     told = await client.get("/collector[name=a]/port", prefix=prefix)
     (notification,) = told.notification
-    assert notification.prefix.target == "box"
+    assert (notification.prefix.target, notification.prefix.origin) == ("box", "rfc7951")
+    assert not notification.prefix.elem
     assert values(notification) == {f"{A}/port": 1}
     (alone,) = (await client.get(prefix=path(A))).notification
+    assert not alone.prefix.target
     assert list(values(alone)) == [A]
 
 
@@ -181,6 +192,14 @@ async def test_wildcards(client: Client, given: str, expected: dict[str, int]) -
     found = [one for one in notification.update if one.path.elem[1].name == "collector"]
     names = {one.path.elem[1].key["name"]: value_of(one.val) for one in found}
     assert names == expected
+
+
+@pytest.mark.parametrize("where", ["/flow-export/.../*", "/.../collector/..."])
+async def test_a_notification_tells_no_path_twice(client: Client, where: str) -> None:
+    """Though a pattern chooses what stands below what it chooses."""
+    for encoding in (ENCODINGS["PROTO"], ENCODINGS["JSON"]):
+        (told,) = (await client.get(where, encoding=encoding)).notification
+        assert len(values(told)) == len(told.update) > 1
 
 
 async def test_a_list_gives_an_update_for_each_entry(client: Client) -> None:
@@ -290,6 +309,15 @@ async def test_extensions_of_other_rpcs(
         await call
     else:
         assert (await client.fails(call))[0] == code
+
+
+async def test_an_extension_is_given_once(client: Client) -> None:
+    twice = [m.Extension(depth={"level": 1})] * 2
+    code, message = await client.fails(client.get(A, extension=twice))
+    assert (code, "twice" in message) == ("INVALID_ARGUMENT", True)
+    call = client.capabilities(extension=twice[:1])
+    assert (await client.fails(call))[0] == "INVALID_ARGUMENT"
+    await client.get(A, extension=[m.Extension()])
 
 
 # -- access, and the host

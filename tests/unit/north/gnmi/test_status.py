@@ -46,8 +46,8 @@ def test_a_rule_of_the_model_and_a_pending_commit_have_codes_of_their_own() -> N
     assert code_of(PendingError.single(ErrorTag.IN_USE, "x")) is Code.FAILED_PRECONDITION
 
 
-async def test_a_replay_conflict_aborts(server: Server, client: Client) -> None:
-    """A conflict as the datastore tells it: a candidate creates what a Set has made since."""
+async def test_a_conflict_of_another_door_would_be_aborted(server: Server, client: Client) -> None:
+    """A candidate of NETCONF creates what a Set has made since; no Set itself can be so late."""
     store, session = server.datastore, server.operator()
     xml = (
         '<flow-export xmlns="urn:flowexport:flow-export"><collector'

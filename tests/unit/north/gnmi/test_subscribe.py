@@ -146,6 +146,20 @@ async def test_a_notification_for_each_time(server: Server, client: Client, stat
     assert max(times.values()) > times["name"]
 
 
+@pytest.mark.parametrize("mode", [0, 1, 2])
+async def test_no_message_tells_a_path_twice(client: Client, state: State, mode: int) -> None:
+    """Though subscriptions of a list overlap, and see a counter each in its own way."""
+    del state
+    wanted = [on_change(A), sample(f"{A}/port", 1), sample(f"{A}/statistics", 1)]
+    stream = await client.subscribe(*wanted, on_change(BYTES), mode=mode)
+    if mode == 2:
+        await stream.poll()
+    told = await stream.initial()
+    paths = [write_path(one.path) for each in told for one in each.update]
+    assert len(paths) == len(set(paths))
+    assert {f"{A}/port", BYTES, STATUS} <= set(paths)
+
+
 async def test_poll(server: Server, client: Client, state: State) -> None:
     state.count()
     stream = await client.subscribe(BYTES, mode=2)
@@ -373,7 +387,7 @@ async def test_target_defined(server: Server, client: Client, state: State) -> N
 
 
 async def test_target_prefix_models_and_depth(client: Client) -> None:
-    prefix = path("/flow-export", target="box")
+    prefix = path("/flow-export", target="box", origin="rfc7951")
     stream = await client.subscribe(
         on_change("/collector[name=a]"),
         prefix=prefix,
@@ -381,7 +395,7 @@ async def test_target_prefix_models_and_depth(client: Client) -> None:
         use_models=[{"name": "flow-export"}],
     )
     (told,) = await stream.initial()
-    assert told.prefix.target == "box"
+    assert (told.prefix.target, told.prefix.origin) == ("box", "rfc7951")
     assert f"{A}/port" in values(told)
     assert not any("sampled-flows" in where for where in values(told))
 

@@ -22,6 +22,7 @@ from flowexport_mgmt.north.gnmi.subscribe.rows import (
     Update,
     Writer,
     changed,
+    once_each,
     read_rows,
     removed,
     time_of,
@@ -37,6 +38,8 @@ _LOOK: Final = _SECOND
 """How often state is looked at that changes without an event."""
 _BREATH: Final = 20_000_000
 """The least time between two looks, however much happens."""
+_RIGHTS: Final = "/nacm"
+"""What else decides what a subscriber sees."""
 _SLICE: Final = 64
 """Rows that are sent at once; the others follow later in the interval."""
 _SLICES: Final = 10
@@ -78,7 +81,7 @@ class Follower:
         if not self.watches:
             return False
         if isinstance(event, ConfigurationChanged):
-            if not touches(event.changes, self.wanted.paths):
+            if not touches(event.changes, (*self.wanted.paths, _RIGHTS)):
                 return False
         elif not self.wanted.has_state:
             return False
@@ -171,10 +174,14 @@ class Group:
 
     async def _begin(self, session: Session) -> Batch:
         """Read and write everything; those who come together share it."""
-        return Batch(
-            self.writer.update(key, leaves, time_of(key, reading), keep=True)
+        rows = (
+            (key, leaves, reading)
             for follower, reading in await self._read(self._followers, session)
             for key, leaves in self._catch_up(follower, reading).items()
+        )
+        return Batch(
+            self.writer.update(key, leaves, time_of(key, reading), keep=True)
+            for key, leaves, reading in (once_each(rows) if len(self._followers) > 1 else rows)
         )
 
     def leave(self, subscriber: Subscriber) -> None:

@@ -153,6 +153,23 @@ def read_rows(schema: SchemaContext, terms: Terms, wanted: Wanted, reading: Read
     return rows
 
 
+Row = tuple[Key, Leaves, Reading]
+"""Values, and the reading that they come from."""
+
+
+def once_each(rows: Iterable[Row]) -> Iterator[Row]:
+    """Leave out leaves that an earlier row has told: no message tells a path twice."""
+    told: dict[Instance, set[Instance]] = {}
+    for key, leaves, reading in rows:
+        known = told.setdefault(key[0], set())
+        left = leaves
+        if not known.isdisjoint(leaves):
+            left = {leaf: value for leaf, value in leaves.items() if leaf not in known}
+        known.update(leaves)
+        if left:
+            yield key, left, reading
+
+
 def time_of(key: Key, reading: Reading) -> int:
     """Give the time of a row: configuration has that of its commit."""
     return reading.committed if key[1] is Class.CONFIGURATION else reading.collected
