@@ -37,6 +37,7 @@ from bench.bgp_messages import (
     make_withdrawal,
     origin_of,
 )
+from bench.delays import Delay, describe, longest, timed
 from bench.measure import Cost, Result
 from flowexport_mgmt.enrich.prefixes import Version
 from flowexport_mgmt.enrich.rib import RibTables
@@ -44,6 +45,7 @@ from flowexport_mgmt.enrich.rib_memory import Word, map_memory
 from flowexport_mgmt.link.tables import make_tables, open_to_read
 from flowexport_mgmt.model import flow_export as fe
 from flowexport_mgmt.records.flows import Addresses
+from flowexport_mgmt.rib.priority import yield_to_others
 from flowexport_mgmt.rib.service import RibService
 from flowexport_mgmt.wire import bgp
 
@@ -63,6 +65,9 @@ _CHANGING: Final = 1 << 3
 _LOAD_S: Final = 100.0
 _STALL_S: Final = 0.010
 _AS: Final = 64999
+_NICENESS: Final = 10
+"""The neighbor is no part of this host, and takes no processor from what is measured."""
+
 
 _fork = multiprocessing.get_context("fork")
 
@@ -112,14 +117,22 @@ def run(*, quick: bool) -> list[Result]:
         wait_until(lambda: not _differ(reader, tables, known) or None, 30)
     os.close(made)
     size = sum(sizes.values())
-    found = f"{1e3 * churn.wall:.1f} ms, {1e3 * idle.wall:.1f} while nothing changes"
-    print(f"  rib: loaded in {load.wall:.1f} s; longest batch of look-ups {found}")
-    patience, stall = Cost(_LOAD_S, _LOAD_S), Cost(idle.cpu + _STALL_S, idle.wall + _STALL_S)
-    limit = f"{_LOAD_S:.0f} s"
+    print(f"  rib: loaded in {load.wall:.1f} s")
+    print("  rib:", describe("nothing changes", idle))
+    print("  rib:", describe("churn", churn))
+    patience, limit = Cost(_LOAD_S, _LOAD_S), f"{_LOAD_S:.0f} s"
+    name = "rib longest look-up of churn"
     return [
         Result("rib whole table over a session", size, limit, load, patience, 1.0, "wall"),
-        Result("rib longest look-up of churn", size, "idle + 10 ms", churn, stall, 1.0),
+        _judge(f"{name}, but for waits", size, longest(churn, "own"), longest(idle, "own")),
+        _judge(f"{name} by the clock", size, longest(churn, "wall"), longest(idle, "wall")),
     ]
+
+
+def _judge(case: str, size: int, churn: Cost, idle: Cost) -> Result:
+    """Allow 10 ms more than there are while nothing changes."""
+    most = Cost(idle.cpu + _STALL_S, idle.wall + _STALL_S)
+    return Result(case, size, "idle + 10 ms", churn, most, 1.0, "wall")
 
 
 # -- the two other processes
@@ -135,7 +148,8 @@ def _process(work: Callable[[], None]) -> Iterator[BaseProcess]:
 
 
 async def _serve(tables: int, port: int) -> None:
-    """Run what the rib process runs."""
+    """Run what the rib process runs, and as it does."""
+    yield_to_others()
     neighbor = fe.EnrichmentIbgpNeighbor(address="127.0.0.1")
     ibgp = fe.EnrichmentIbgp(
         enabled=True, listen_address="127.0.0.1", port=port, local_as=_AS, neighbor=(neighbor,)
@@ -150,6 +164,7 @@ async def _serve(tables: int, port: int) -> None:
 
 def _speak(port: int, stream: bytes, tables: list[_Table], seconds: int, begin: Event) -> None:
     """Be the neighbor: tell the whole table, and when it is time the changes."""
+    os.nice(_NICENESS)
     with contextlib.closing(_connect(port)) as link:
         link.sendall(stream)
         while not begin.wait(10):
@@ -257,21 +272,21 @@ def _columns(version: Version, addresses: NDArray[np.int64]) -> Addresses:
     return np.stack((addresses, addresses), axis=1).astype(np.uint64)
 
 
-def _look_up(reader: RibTables, sets: list[Asked], known: Known, *, seconds: int) -> Cost:
-    """Look up batches for a while; give the longest, and see that each is right."""
+def _look_up(reader: RibTables, sets: list[Asked], known: Known, *, seconds: int) -> list[Delay]:
+    """Look up batches for a while; give what each took, and see that it is right."""
     wanted = [
         {version: _search(known[version], version, asked[version]) for version in asked}
         for asked in sets
     ]
     asked = [{version: _columns(version, each[version]) for version in each} for each in sets]
-    longest, until = Cost(0.0, 0.0), time.monotonic() + seconds
+    delays: list[Delay] = []
+    until = time.monotonic() + seconds
     for number in itertools.cycle(range(len(sets))):
         if time.monotonic() > until:
-            return longest
-        cpu, wall = time.thread_time(), time.perf_counter()
-        found = {version: reader.find(version, each) for version, each in asked[number].items()}
-        taken = Cost(time.thread_time() - cpu, time.perf_counter() - wall)
-        longest = Cost(max(longest.cpu, taken.cpu), max(longest.wall, taken.wall))
+            return delays
+        batch = asked[number].items()
+        found, delay = timed(lambda: {key: reader.find(key, each) for key, each in batch})  # noqa: B023 - called at once
+        delays.append(delay)
         for version, routes in found.items():
             told = zip(routes.lengths.tolist(), routes.origin_as.tolist(), strict=True)
             if list(told) != wanted[number][version]:

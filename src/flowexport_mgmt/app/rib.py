@@ -6,9 +6,7 @@ It holds no capability, and what it learns leaves it only as look-up tables in m
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import os
 import socket
 import sys
 from collections.abc import Callable
@@ -25,12 +23,10 @@ from flowexport_mgmt.link.channel import Channel, EventQueue
 from flowexport_mgmt.link.control_client import Control
 from flowexport_mgmt.model import flow_export as fe
 from flowexport_mgmt.observe import log
+from flowexport_mgmt.rib.priority import yield_to_others
 
 if TYPE_CHECKING:
     from flowexport_mgmt.rib.service import RibService
-
-_NICENESS = 5
-"""No flow is to wait for a processor that a table is loaded on."""
 
 _logger = logging.getLogger(f"{log.ROOT}.app.rib")  # __name__ is __main__ here
 
@@ -113,8 +109,7 @@ async def _main(settings: ChildSettings, control_socket: socket.socket) -> None:
 
     if settings.tables is None:
         raise StartError("the rib process has no memory for its tables", ExitCode.USAGE)
-    with contextlib.suppress(OSError):  # a sandbox may forbid it
-        os.nice(_NICENESS)
+    yield_to_others()
     end, events = End(), EventQueue()
     control = Control(
         control_socket,
