@@ -45,7 +45,7 @@ from flowexport_mgmt.enrich.rib_memory import Word, map_memory
 from flowexport_mgmt.link.tables import make_tables, open_to_read
 from flowexport_mgmt.model import flow_export as fe
 from flowexport_mgmt.records.flows import Addresses
-from flowexport_mgmt.rib.priority import yield_to_others
+from flowexport_mgmt.rib.priority import collect_seldom, yield_to_others
 from flowexport_mgmt.rib.service import RibService
 from flowexport_mgmt.wire import bgp
 
@@ -150,6 +150,7 @@ def _process(work: Callable[[], None]) -> Iterator[BaseProcess]:
 async def _serve(tables: int, port: int) -> None:
     """Run what the rib process runs, and as it does."""
     yield_to_others()
+    collect_seldom()
     neighbor = fe.EnrichmentIbgpNeighbor(address="127.0.0.1")
     ibgp = fe.EnrichmentIbgp(
         enabled=True, listen_address="127.0.0.1", port=port, local_as=_AS, neighbor=(neighbor,)

@@ -81,8 +81,9 @@ def attribute(flags: int, kind: int, value: bytes) -> bytes:
     return bytes([flags, kind, len(value)]) + value
 
 
-def path(*systems: int, kind: int = 2) -> bytes:
-    return bytes([kind, len(systems)]) + struct.pack(f"!{len(systems)}I", *systems)
+def path(*systems: int, kind: int = 2, width: int = 4) -> bytes:
+    code = "I" if width == 4 else "H"
+    return bytes([kind, len(systems)]) + struct.pack(f"!{len(systems)}{code}", *systems)
 
 
 ORIGIN = attribute(0x40, 1, b"\0")

@@ -23,7 +23,7 @@ from flowexport_mgmt.link.channel import Channel, EventQueue
 from flowexport_mgmt.link.control_client import Control
 from flowexport_mgmt.model import flow_export as fe
 from flowexport_mgmt.observe import log
-from flowexport_mgmt.rib.priority import yield_to_others
+from flowexport_mgmt.rib.priority import collect_seldom, yield_to_others
 
 if TYPE_CHECKING:
     from flowexport_mgmt.rib.service import RibService
@@ -120,6 +120,7 @@ async def _main(settings: ChildSettings, control_socket: socket.socket) -> None:
     )
     service = RibService(map_memory(settings.tables, write=True), control, events.post)
     process = RibProcess(service, events, control.ready)
+    collect_seldom()
     control.start()
     work = asyncio.get_running_loop().create_task(service.run())
     ended = asyncio.get_running_loop().create_task(end.wait())

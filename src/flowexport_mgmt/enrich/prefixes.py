@@ -86,8 +86,9 @@ class Prefixes:
     Prefixes that come with `load` are a table. What changes afterwards is laid over it: entries of
     prefixes that it has are changed in a copy, others stand in a small table of their own, and the
     longer match counts. When there are many of these, all become one table again: `publish` makes
-    it at once; or another thread does what `begin_merge` gives, `end_merge` takes what it made,
-    and `lay_over` shows readers what changes before and after.
+    it at once; or another thread does what `begin_merge` gives, and whoever changes prefixes makes
+    what changed in the meantime again in others that `adopt` the table. `lay_over` shows readers
+    what changes before and after.
 
     One thread changes and publishes; `current` is replaced as a whole, and may be read by any.
     """
@@ -95,7 +96,6 @@ class Prefixes:
     def __init__(self, version: Version) -> None:
         self.version = version
         self._most_changes = _MOST_CHANGES
-        self._since: list[Change] | None = None
         self.load(_empty(version), np.zeros(0, np.int64), np.zeros(0, np.int64))
 
     def __len__(self) -> int:
@@ -109,20 +109,19 @@ class Prefixes:
             The positions of those that do not count.
         """
         table, given = _build(self.version, addresses, lengths, values)
-        self._adopt(table)
+        self.adopt(table)
         is_beaten = np.ones(len(lengths), np.bool_)
         is_beaten[given] = False
         return np.flatnonzero(is_beaten)
 
-    def _adopt(self, table: Table) -> None:
-        """Let readers see a table and nothing over it."""
+    def adopt(self, table: Table) -> None:
+        """Replace all prefixes by a table, of which the values are ours from now on."""
         self._table, self._own, self._parents = table.prefixes, table.values, table.parents
         self._trie, self._entries = table.trie, table.entries
         self._withdrawn: set[int] = set()
         self._changed: set[int] = set()
         self._added: dict[tuple[int, int], int] = {}
         self._is_added_changed = False
-        self._since = None
         self.current = Lookup(self.version, self._trie, self._entries, None, np.zeros(0, np.int64))
 
     def get(self, address: int, length: int) -> int:
@@ -138,8 +137,6 @@ class Prefixes:
             places = self._find_places(changes)
         else:
             places = [self._find_place(address, length) for address, length, _ in changes]
-        if self._since is not None:
-            self._since += changes
         for (address, length, value), place in zip(changes, places, strict=True):
             if place is not None:
                 self._set(place, value)
@@ -157,7 +154,7 @@ class Prefixes:
     def publish(self) -> None:
         """Let readers see what changed, in one table if that is much."""
         if self.is_full:
-            self.end_merge(self.begin_merge()())
+            self.adopt(self.begin_merge()())
         self.lay_over()
 
     def lay_over(self) -> None:
@@ -172,22 +169,19 @@ class Prefixes:
 
     def begin_merge(self) -> Callable[[], Table]:
         """Give work that makes one table of all: any thread may do it, while changes go on."""
-        kept = self._own != NO_VALUE
-        addresses, lengths, values = self._list_added()
-        columns = (
-            _concatenate(join(self._table.keys.take(kept)), addresses),
-            np.concatenate((self._table.lengths[kept], lengths)),
-            np.concatenate((self._own[kept], values)),
-        )
-        self._since = []
-        return lambda: _build(self.version, *columns)[0]
+        table, own, added = self._table, self._own.copy(), self._added.copy()
 
-    def end_merge(self, table: Table) -> None:
-        """Take the table that was made, and what changed in the meantime."""
-        changes = self._since or []
-        self._adopt(table)
-        if changes:
-            self.update(changes)
+        def build() -> Table:
+            kept = own != NO_VALUE
+            addresses, lengths, values = self._list(added)
+            return _build(
+                self.version,
+                _concatenate(join(table.keys.take(kept)), addresses),
+                np.concatenate((table.lengths[kept], lengths)),
+                np.concatenate((own[kept], values)),
+            )[0]
+
+        return build
 
     def _find_places(self, changes: Sequence[Change]) -> list[int | None]:
         """Find many prefixes in the table: the longest at each address, or one around that."""
@@ -237,16 +231,16 @@ class Prefixes:
     def _make_overlay(self) -> tuple[Trie | None, Numbers]:
         if not self._added:
             return None, np.zeros(0, np.int64)
-        addresses, lengths, values = self._list_added()
+        addresses, lengths, values = self._list(self._added)
         prefixes, given = sort(self.version, addresses, lengths)
         trie = Trie(lay_out(self.version, prefixes))
         return trie, _make_entries(values[given], prefixes.lengths)
 
-    def _list_added(self) -> tuple[Addresses, Numbers, Numbers]:
-        count = len(self._added)
-        lengths = np.fromiter((length for _, length in self._added), np.int64, count)
-        values = np.fromiter(self._added.values(), np.int64, count)
-        return to_column(self.version, [address for address, _ in self._added]), lengths, values
+    def _list(self, added: dict[tuple[int, int], int]) -> tuple[Addresses, Numbers, Numbers]:
+        count = len(added)
+        lengths = np.fromiter((length for _, length in added), np.int64, count)
+        values = np.fromiter(added.values(), np.int64, count)
+        return to_column(self.version, [address for address, _ in added]), lengths, values
 
 
 def _build(

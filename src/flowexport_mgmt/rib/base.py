@@ -31,10 +31,10 @@ VERSIONS: Final[tuple[Literal[4], Literal[6]]] = (4, 6)
 SLICE: Final = 1000
 """Changes of routes that are gathered one by one, and made at a time."""
 
-COLUMN_SLICE: Final = 4000
+_COLUMN_SLICES: Final[dict[Version, int]] = {4: 4000, 6: 750}
 """Changes of routes that come as columns, and are made at a time."""
 
-_ROWS: Final = 4_000
+_ROWS: Final[dict[Version, int]] = {4: 1000, 6: 750}
 """Paths that are looked through at a time."""
 _MOST_SOURCES: Final = 4096
 _SWEEP_S: Final = 1.0
@@ -185,10 +185,9 @@ class Rib:
                     self._drop(source, version)
         if now >= self._sweep_at:
             self._sweep_at = now + _SWEEP_S
-            self.facts.sweep(now)
             if not self._work:
-                for paths in self.tables.values():
-                    paths.tidy()
+                self._work += [paths.tidy() for paths in self.tables.values()]
+                self._work.append(self.facts.sweep(now))
 
     def work(self, now: float) -> bool:
         """Do one slice of the work there is; tell whether there is more that does not wait."""
@@ -203,7 +202,7 @@ class Rib:
         if self._searched.work(now):
             self.routes[6] = self.tables[6].published
             self._memory.header[Word.ROUTES6] = self.routes[6]
-        return bool(self._work)
+        return bool(self._work) or self._searched.is_catching_up
 
     # -- inside
     _now = 0.0
@@ -232,8 +231,9 @@ class Rib:
             yield
             for routes in update.routes:
                 source.changed_ns = now_ns
-                for begin in range(0, len(routes.sets), COLUMN_SLICE):
-                    changes = _select(routes, facts, slice(begin, begin + COLUMN_SLICE))
+                size = _COLUMN_SLICES[routes.version]
+                for begin in range(0, len(routes.sets), size):
+                    changes = _select(routes, facts, slice(begin, begin + size))
                     self._apply_changes(source, routes.version, changes, now)
                     yield
         finally:
@@ -276,18 +276,18 @@ class Rib:
     def _sweep(self, source: Source, version: Version, era: int) -> _Work:
         """Remove what a source told in earlier eras."""
         paths = self.tables[version]
-        for begin in range(0, paths.path_rows, _ROWS):
+        for begin in range(0, paths.path_rows, _ROWS[version]):
             if not paths.counts[source.number : source.number + 1].any():
                 return
-            rows = slice(begin, min(begin + _ROWS, paths.path_rows))
+            rows = slice(begin, min(begin + _ROWS[version], paths.path_rows))
             self._publish(version, paths.remove(rows, source.number, era & 0xFFFF))
             yield
 
     def _review(self, source: Source, version: Version) -> _Work:
         """Choose anew wherever a source has paths."""
         paths = self.tables[version]
-        for begin in range(0, paths.path_rows, _ROWS):
-            rows = slice(begin, min(begin + _ROWS, paths.path_rows))
+        for begin in range(0, paths.path_rows, _ROWS[version]):
+            rows = slice(begin, min(begin + _ROWS[version], paths.path_rows))
             self._publish(version, paths.review(rows, source.number))
             yield
 

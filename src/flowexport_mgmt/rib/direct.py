@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowexport_mgmt.enrich.rib_memory import BLOCK, GRACE_S, LENGTH_BITS, MOST_BLOCKS, Memory
-from flowexport_mgmt.rib.columns import PrefixKeys, Rows, distinct
+from flowexport_mgmt.rib.columns import PrefixKeys, distinct
 from flowexport_mgmt.rib.paths import Best
+from flowexport_mgmt.rib.room import Rows
 
 U4 = NDArray[np.uint32]
 

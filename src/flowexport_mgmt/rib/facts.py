@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flowexport_mgmt.enrich.rib_memory import GRACE_S, MOST_FACTS, Memory
-from flowexport_mgmt.rib.columns import distinct, grow
+from flowexport_mgmt.rib.columns import distinct
 from flowexport_mgmt.rib.fact_columns import (
     FactColumns,
     describe,
@@ -17,12 +18,14 @@ from flowexport_mgmt.rib.fact_columns import (
     digest_sets,
 )
 from flowexport_mgmt.rib.keys import KeyIndex
+from flowexport_mgmt.rib.room import FreeRows, reserve
 from flowexport_mgmt.rib.texts import TextSpace
 from flowexport_mgmt.wire.bgp import Attributes, AttributeSets
 
 Rows = NDArray[Any]
 
-_FIRST_ROWS: Final = 1024
+_SLICE: Final = 4000
+"""Rows that are let go at a time."""
 _REST: Final = 2 * GRACE_S
 """Seconds before a row is used again; twice what readers are promised."""
 
@@ -38,18 +41,18 @@ class Facts:
         self._memory = memory
         self._seed = seed
         self._texts = TextSpace(memory.texts)
-        self._index = KeyIndex()
+        self._index = KeyIndex(MOST_FACTS)
         self._end = 1
-        self._free = np.zeros(0, np.int64)
+        self._free = FreeRows(MOST_FACTS)
         self._idle: list[Rows] = []
         self._resting: deque[tuple[float, Rows]] = deque()
-        self.references = np.zeros(_FIRST_ROWS, np.uint32)
-        self.rank = np.zeros(_FIRST_ROWS, np.uint64)
+        self.references = reserve(MOST_FACTS, np.uint32)
+        self.rank = reserve(MOST_FACTS, np.uint64)
         """The lower the better: local preference, length of the path, origin."""
-        self.med = np.zeros(_FIRST_ROWS, np.uint32)
-        self.tie = np.zeros(_FIRST_ROWS, np.uint64)
+        self.med = reserve(MOST_FACTS, np.uint32)
+        self.tie = reserve(MOST_FACTS, np.uint64)
         """The lower the better, last of all: clusters, then the originator."""
-        self._is_used = np.zeros(_FIRST_ROWS, np.bool_)
+        self._is_used = reserve(MOST_FACTS, np.bool_)
         self.refused = 0
         """Routes that there was no room for."""
 
@@ -85,24 +88,26 @@ class Facts:
         np.subtract.at(self.references, rows, np.uint32(1))
         self._idle.append(distinct(rows[self.references[rows] == 0]))
 
-    def sweep(self, now: float) -> None:
-        """Let what nothing refers to rest, and give free what has rested."""
-        if self._idle:
-            rows = distinct(np.concatenate(self._idle).astype(np.int64))
+    def sweep(self, now: float) -> Iterator[None]:
+        """Let what nothing refers to rest, and give free what has rested; some at each step."""
+        idle, self._idle = self._idle, []
+        for part in gather(idle, _SLICE):
+            rows = distinct(part.astype(np.int64))
             rows = rows[(self.references[rows] == 0) & self._is_used[rows]]
             self._is_used[rows] = False
             self._index.remove(rows)
             self._resting.append((now + _REST, rows))
-            self._idle.clear()
+            yield
         while self._resting and self._resting[0][0] <= now:
             rows = self._resting.popleft()[1]
             self._texts.release(self._memory.text[rows])
-            self._free = np.concatenate((self._free, rows))
+            self._free.give_back(rows)
+            yield
 
     def _add(self, facts: FactColumns) -> NDArray[np.uint32]:
         """Give rows to facts that have none, 0 where there is no room."""
         texts = self._texts.store(facts.texts)
-        there = np.flatnonzero(texts)[: len(self._free) + MOST_FACTS - self._end]
+        there = np.flatnonzero(texts)[: self._free.count + MOST_FACTS - self._end]
         taken = self._take_rows(len(there))
         rows = np.zeros(len(texts), np.uint32)
         rows[there] = taken
@@ -130,11 +135,22 @@ class Facts:
         self.references[rows] = 0
 
     def _take_rows(self, count: int) -> Rows:
-        again, self._free = self._free[:count], self._free[count:]
+        again = self._free.take(count)
         begin = self._end
         self._end += count - len(again)
-        if self._end > len(self.references):
-            size = min(MOST_FACTS, max(self._end, len(self.references) * 5 // 4))
-            for name in ("references", "rank", "med", "tie", "_is_used"):
-                setattr(self, name, grow(getattr(self, name), size))
         return np.concatenate((again, np.arange(begin, self._end)))
+
+
+def gather(parts: list[Rows], size: int) -> Iterator[Rows]:
+    """Join columns that follow each other, up to some size where that can be, and none empty."""
+    joined: list[Rows] = []
+    count = 0
+    for part in parts:
+        if joined and count + len(part) > size:
+            yield np.concatenate(joined)
+            joined, count = [], 0
+        if len(part):
+            joined.append(part)
+            count += len(part)
+    if joined:
+        yield np.concatenate(joined)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -9,20 +10,21 @@ from numpy.typing import NDArray
 
 from flowexport_mgmt.enrich.prefixes import Version
 from flowexport_mgmt.rib.columns import (
-    Mask,
+    MOST_PREFIXES,
     PrefixIndex,
     PrefixKeys,
-    Rows,
     distinct,
     find_last,
     grow,
 )
 from flowexport_mgmt.rib.facts import Facts
 from flowexport_mgmt.rib.preference import Preference
+from flowexport_mgmt.rib.room import FreeRows, Rows, reserve
+from flowexport_mgmt.rib.slots import Mask
 
-_FIRST_PATHS: Final = 1024
 _NONE: Final = -1
 _MOST_EMPTY: Final = 1 << 16
+_TIDY_ROWS: Final = 16_000
 _MOST_PATHS: Final = 1 << 24
 _POSITION: Final = 30
 """Bits of a position among changes."""
@@ -51,16 +53,16 @@ class PathTable:
         self.index = PrefixIndex(version, seed)
         self._facts = facts
         self._preference = preference
-        self.best = np.zeros(self.index.capacity, np.uint32)
-        self._head = np.full(self.index.capacity, _NONE, np.int32)
-        self._next = np.zeros(_FIRST_PATHS, np.int32)
-        self._prefix = np.zeros(_FIRST_PATHS, np.int32)
-        self._identifier = np.zeros(_FIRST_PATHS, np.uint32)
-        self._told = np.zeros(_FIRST_PATHS, np.uint32)
-        self._source = np.zeros(_FIRST_PATHS, np.uint16)
-        self._era = np.zeros(_FIRST_PATHS, np.uint16)
+        self.best = reserve(MOST_PREFIXES, np.uint32)
+        self._head = reserve(MOST_PREFIXES, np.int32)
+        self._next = reserve(_MOST_PATHS, np.int32)
+        self._prefix = reserve(_MOST_PATHS, np.int32)
+        self._identifier = reserve(_MOST_PATHS, np.uint32)
+        self._told = reserve(_MOST_PATHS, np.uint32)
+        self._source = reserve(_MOST_PATHS, np.uint16)
+        self._era = reserve(_MOST_PATHS, np.uint16)
         self._end = 0
-        self._free = np.zeros(0, np.int64)
+        self._free = FreeRows(_MOST_PATHS)
         self._empty = 0
         self.counts = np.zeros(1, np.int64)
         """Paths by source."""
@@ -80,6 +82,7 @@ class PathTable:
         prefixes = np.full(len(there), -1, np.int64)
         self._facts.refer(changes.facts[there])
         prefixes[there] = self._add_prefixes(changes.keys.take(there))
+        self.refused += int((prefixes[there] == _NONE).sum())
         prefixes[~there] = self.index.find(changes.keys.take(~there))
         last = _find_last(prefixes, changes.identifiers)
         beaten = np.ones(len(there), np.bool_)
@@ -124,29 +127,22 @@ class PathTable:
         self.best[prefixes[changed]] = facts[changed]
         return Best(self.index.keys(prefixes[changed]), facts[changed], before[changed])
 
-    def tidy(self) -> None:
-        """Forget prefixes that have no path any more, when these are many."""
+    def tidy(self) -> Iterator[None]:
+        """Forget prefixes that have no path any more, when these are many; some at each step."""
         if self._empty <= max(_MOST_EMPTY, self.index.count // 2):
             return
-        kept = np.flatnonzero(self._head[: self.index.count] != _NONE)
-        numbers = np.full(self.index.count, _NONE, np.int32)
-        numbers[kept] = np.arange(len(kept))
-        self._prefix[: self._end] = numbers[self._prefix[: self._end]]
-        self.index.keep(kept)
-        self._head[: len(kept)] = self._head[kept]
-        self.best[: len(kept)] = self.best[kept]
-        self._head[len(kept) :] = _NONE
-        self.best[len(kept) :] = 0
-        self._empty = 0
+        for begin in range(0, self.index.end, _TIDY_ROWS):
+            rows = slice(begin, min(begin + _TIDY_ROWS, self.index.end))
+            empty = self.index.is_there(rows) & (self._head[rows] == _NONE)
+            found = np.flatnonzero(empty) + begin
+            self.index.remove(found)
+            self._empty -= len(found)
+            yield
 
     def _add_prefixes(self, keys: PrefixKeys) -> Rows:
-        before = self.index.count
+        before, end = self.index.count, self.index.end
         rows = self.index.add(keys)
-        if len(self._head) < self.index.capacity:
-            begin = len(self._head)
-            self._head = grow(self._head, self.index.capacity)
-            self._head[begin:] = _NONE
-            self.best = grow(self.best, self.index.capacity)
+        self._head[end : self.index.end] = _NONE
         self._empty += self.index.count - before
         return rows
 
@@ -229,16 +225,12 @@ class PathTable:
         if len(rows):
             sources, counts = np.unique(self._source[rows], return_counts=True)
             self.counts[sources] -= counts
-            self._free = np.concatenate((self._free, rows))
+            self._free.give_back(rows)
 
     def _take_rows(self, count: int) -> Rows:
-        again, self._free = self._free[:count], self._free[count:]
+        again = self._free.take(count)
         begin = self._end
         self._end += count - len(again)
-        if self._end > len(self._told):
-            size = max(self._end, len(self._told) * 5 // 4)
-            for name in ("_next", "_prefix", "_identifier", "_told", "_source", "_era"):
-                setattr(self, name, grow(getattr(self, name), size))
         return np.concatenate((again, np.arange(begin, self._end)))
 
     def _count(self, source: int, more: int) -> None:
@@ -267,7 +259,7 @@ class PathTable:
             better[against] = self._preference.is_better(
                 self._columns(rows), self._columns(others), self._facts
             )
-        return better
+        return np.asarray(better)
 
     def _columns(self, rows: Rows) -> tuple[NDArray[Any], ...]:
         return self._source[rows], self._era[rows], self._told[rows], self._identifier[rows]

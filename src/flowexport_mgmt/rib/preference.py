@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowexport_mgmt.enrich.rib_memory import Memory
-from flowexport_mgmt.rib.columns import Mask, grow
+from flowexport_mgmt.rib.columns import grow
 from flowexport_mgmt.rib.facts import Facts
+from flowexport_mgmt.rib.slots import Mask
 
 Columns = tuple[NDArray[Any], ...]
 

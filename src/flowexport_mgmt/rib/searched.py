@@ -7,6 +7,7 @@ in the background, which takes long; what readers see until then stays as it is.
 from __future__ import annotations
 
 import math
+from collections import deque
 from concurrent.futures import Executor, Future
 from typing import Final
 
@@ -20,6 +21,10 @@ _BUSY_REST_S: Final = 1.0
 """How long changes are gathered, while nothing else is to be done and while there is."""
 
 
+_AGAIN: Final = 1000
+"""Changes that are made again at a time, once there is a table to make them in."""
+
+
 class SearchedTable:
     """Writes best paths of IPv6 prefixes where readers find them."""
 
@@ -28,19 +33,27 @@ class SearchedTable:
         self._writer = Tables6Writer(memory)
         self._executor = executor
         self._merging: Future[Table] | None = None
+        self._merged: Prefixes | None = None
+        self._since: deque[Change] = deque()
         self._due = math.inf
+
+    @property
+    def is_catching_up(self) -> bool:
+        """Whether changes are made again, so that `work` does not wait for anything."""
+        return self._merged is not None
 
     def update(self, best: Best, now: float, *, is_busy: bool) -> None:
         """Take what is best now."""
         hi, lo, lengths = best.keys
         assert lo is not None  # noqa: S101 - it is IPv6
         columns = (hi.tolist(), lo.tolist(), lengths.tolist(), best.facts.tolist())
-        self._prefixes.update(
-            [
-                Change(high << 64 | low, length, facts or NO_VALUE)
-                for high, low, length, facts in zip(*columns, strict=True)
-            ]
-        )
+        changes = [
+            Change(high << 64 | low, length, facts or NO_VALUE)
+            for high, low, length, facts in zip(*columns, strict=True)
+        ]
+        self._prefixes.update(changes)
+        if self._merging is not None or self._merged is not None:
+            self._since.extend(changes)
         self._due = min(self._due, now + (_BUSY_REST_S if is_busy else _REST_S))
 
     def hurry(self, now: float) -> None:
@@ -50,16 +63,37 @@ class SearchedTable:
 
     def work(self, now: float) -> bool:
         """Do what is due; tell whether readers see something new."""
-        if self._merging is None and now >= self._due:
-            if not self._prefixes.is_full:
-                return self._show()
-            build = self._prefixes.begin_merge()
-            self._merging = self._executor.submit(lambda: self._writer.place(build()))
-        if self._merging is None or not self._merging.done():
+        if self._merged is not None:
+            return self._catch_up(self._merged, now)
+        if self._merging is not None:
+            if self._merging.done():
+                table, self._merging = self._merging.result(), None
+                self._merged = Prefixes(6)
+                self._merged.adopt(table)
             return False
-        table, self._merging = self._merging.result(), None
-        self._prefixes.end_merge(table)
-        return self._show()
+        if now < self._due:
+            return False
+        if not self._prefixes.is_full:
+            return self._show()
+        build = self._prefixes.begin_merge()
+        self._merging = self._executor.submit(lambda: self._writer.place(build()))
+        return False
+
+    def _catch_up(self, merged: Prefixes, now: float) -> bool:
+        """Make again what changed while the table was made, and use it then.
+
+        When that was much, readers see the table alone, and what changed with the next one.
+        """
+        count = min(_AGAIN, len(self._since))
+        merged.update([self._since.popleft() for _ in range(count)])
+        if self._since:
+            return False
+        self._prefixes, self._merged = merged, None
+        if not merged.is_full:
+            return self._show()
+        self._writer.write(merged.current)
+        self._due = now
+        return True
 
     def _show(self) -> bool:
         self._due = math.inf

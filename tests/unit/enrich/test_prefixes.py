@@ -166,12 +166,15 @@ def test_changes_while_a_table_is_made() -> None:
     assert prefixes.is_full
     build = prefixes.begin_merge()
     changes = [Change(1 << 16, 16, 9), Change(2 << 16, 16, NO_VALUE), Change(10 << 24, 8, 5)]
-    prefixes.update([*changes, Change(12 << 24, 8, 6)])
+    changes.append(Change(12 << 24, 8, 6))
+    prefixes.update(changes)
     prefixes.lay_over()
     known = {(0, 16): 0, (1 << 16, 16): 9, (10 << 24, 8): 5, (11 << 24, 8): 2, (12 << 24, 8): 6}
     asked = [number << 16 for number in range(3)] + [number << 24 for number in range(9, 14)]
     check(prefixes, known, asked)
-    prefixes.end_merge(build())
+    prefixes.adopt(build())
+    assert prefixes.get(1 << 16, 16) == 1
+    prefixes.update(changes)
     prefixes.lay_over()
     check(prefixes, known, asked)
     assert not prefixes.is_full

@@ -181,6 +181,7 @@ def test_facts_that_nothing_refers_to_are_used_again() -> None:
                 now=step,
             )
             rib.tick(step)
+            settle(rib, step)
             row = int(reader.find(4, np.array([10 << 24], np.uint32)).rows[0])
             text = reader.describe(row)
             assert (text.path, text.communities, text.large) == (told.as_path, (step,), told.large)

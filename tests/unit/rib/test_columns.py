@@ -99,5 +99,6 @@ def test_random_streams_as_columns_and_one_by_one() -> None:
             settle(tables.rib, 100)
             for second_ in range(101, 130):
                 tables.rib.tick(second_)
+                settle(tables.rib, second_)
             assert len(tables.rib.facts) == 0
             assert int(tables.rib.facts.references[1:].sum()) == 0

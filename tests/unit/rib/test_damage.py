@@ -64,6 +64,7 @@ def test_no_damaged_message_does_more_than_the_protocol_says() -> None:
         settle(rib, 2)
         for second in range(3, 30):
             rib.tick(second)
+            settle(rib, second)
         assert [int(table.counts.sum()) for table in rib.tables.values()] == [0, 0]
         assert len(rib.facts) == 0
 

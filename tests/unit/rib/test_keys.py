@@ -11,12 +11,12 @@ from flowexport_mgmt.rib.keys import KeyIndex, Keys
 
 def column(numbers: list[int]) -> Keys:
     """Make keys of which many want the same place."""
-    return np.array([(number % 64, number) for number in numbers], np.uint64).reshape(-1, 2)
+    return np.array([(number % 64 << 58, number) for number in numbers], np.uint64).reshape(-1, 2)
 
 
 def test_keys_come_and_go_as_in_a_dictionary() -> None:
     rng = random.Random(6)
-    index, model = KeyIndex(), dict[int, int]()
+    index, model = KeyIndex(6000), dict[int, int]()
     free = list(range(1, 6000))
     for _ in range(80):
         new = [key for key in rng.sample(range(8000), rng.randrange(120)) if key not in model]

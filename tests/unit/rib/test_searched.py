@@ -64,7 +64,8 @@ def test_what_changes_while_a_table_is_made_is_seen_with_it() -> None:
     assert not table.work(3)
     assert find([4, 5, 150, 5999]) == [3, 3, 0, 0]
     executor.run()
-    assert table.work(3)
+    assert [table.work(3), table.is_catching_up] == [False, True]
+    assert [table.work(3), table.is_catching_up] == [True, False]
     assert find([4, 5, 150, 5999, 6000]) == [3, 0, 5, 4, 0]
     assert not table.work(99)
     table.update(best(range(7000, 7001), 6), 99, is_busy=True)
@@ -72,3 +73,32 @@ def test_what_changes_while_a_table_is_made_is_seen_with_it() -> None:
     table.hurry(99.5)
     assert table.work(99.6)
     assert find([7000, 150]) == [6, 5]
+
+
+def test_much_that_changes_while_a_table_is_made_is_seen_with_the_next_one() -> None:
+    descriptor = os.memfd_create("tables")
+    os.ftruncate(descriptor, size())
+    executor = Later()
+    table = SearchedTable(map_memory(descriptor, write=True), executor)
+    reader = RibTables(descriptor)
+
+    def find(*numbers: int) -> list[int]:
+        asked = to_column(6, [TOP | number << 64 for number in numbers])
+        found: list[int] = reader.find(6, asked).rows.tolist()
+        return found
+
+    table.update(best(range(5000), 3), 0, is_busy=False)
+    assert not table.work(1)
+    table.update(best(range(4000, 12_000), 4), 1, is_busy=False)
+    executor.run()
+    assert not table.work(2)
+    steps = 0
+    while not table.work(2):
+        steps += 1
+    assert steps == 7
+    assert find(3999, 4999, 11_999) == [3, 3, 0]
+    assert not table.work(2)
+    executor.run()
+    assert not table.work(2)
+    assert table.work(2)
+    assert find(3999, 4999, 11_999) == [3, 4, 4]

@@ -7,7 +7,20 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.support.bgp import FOLDER, GOOD, NAMES, PREFIX, attribute, body, path, read_updates
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support.bgp import (
+    FOLDER,
+    GOOD,
+    NAMES,
+    NEXT_HOP,
+    ORIGIN,
+    PREFIX,
+    attribute,
+    body,
+    path,
+    read_updates,
+)
 from tests.support.bgp_columns import Rows, list_columns, list_update
 
 from flowexport_mgmt.wire import bgp
@@ -27,18 +40,26 @@ def random_prefixes(rng: random.Random, bits: int, *, has_ids: bool) -> bytes:
     return octets
 
 
-def random_attributes(rng: random.Random) -> list[bytes]:
-    """Make those that nothing is wrong with, and some that are rare."""
-    systems = [rng.randrange(1, 1 << 32) for _ in range(rng.choice([0, 1, 3, 60, 70]))]
-    route = path(*systems) if systems else b""
+def random_path(rng: random.Random, width: int) -> bytes:
+    most = rng.choice([0, 1, 3, 60, 70])
+    systems = [rng.randrange(1, 1 << 8 * width) for _ in range(most)]
+    route = path(*systems, width=width) if systems else b""
     if rng.random() < 0.1:
-        route += path(64500, 64501, kind=rng.choice([1, 2, 3]))
+        route += path(64500, 64501, kind=rng.choice([1, 2, 3]), width=width)
+    return route
+
+
+def random_attributes(rng: random.Random, width: int = 4) -> list[bytes]:
+    """Make those that nothing is wrong with, and some that are rare."""
+    route = random_path(rng, width)
     parts = [attribute(0x40, 1, bytes([rng.randrange(3)])), attribute(0x40, 2, route)]
+    if rng.random() < 0.5:
+        parts.append(attribute(0xC0, 17, random_path(rng, 4)))
     numbers = [(0x80, 4), (0x40, 5), (0x80, 9)]
     parts += [
         attribute(flags, kind, rng.randbytes(4)) for flags, kind in numbers if rng.random() < 0.5
     ]
-    several = [(0xC0, 8, 4), (0x80, 10, 4), (0xC0, 16, 8), (0xC0, 32, 12), (0xC0, 7, 8)]
+    several = [(0xC0, 8, 4), (0x80, 10, 4), (0xC0, 16, 8), (0xC0, 32, 12), (0xC0, 7, 4 + width)]
     parts += [
         attribute(flags, kind, rng.randbytes(size * (1 if kind == 7 else rng.choice([1, 2, 40]))))
         for flags, kind, size in several
@@ -92,13 +113,15 @@ def by_family(told: Rows) -> dict[Any, Rows]:
     return families
 
 
-def compare(bodies: list[bytes], add_path: frozenset[bgp.Version]) -> tuple[int, int]:
+def compare(
+    bodies: list[bytes], add_path: frozenset[bgp.Version], *, four_octets: bool = True
+) -> tuple[int, int]:
     """Compare both ways; give how many UPDATEs were decoded together, and how many ended it."""
-    decoder = UpdateDecoder(add_path=add_path)
+    decoder, plain = (UpdateDecoder(four_octets=four_octets, add_path=add_path) for _ in range(2))
     wanted: Rows = []
     wanted_error = error = None
     try:
-        wanted.extend(decode_one_by_one(UpdateDecoder(add_path=add_path), bodies))
+        wanted.extend(decode_one_by_one(plain, bodies))
     except BgpError as raised:
         wanted_error = str(raised)
     data, begins, ends = b"", [], []
@@ -124,16 +147,19 @@ def compare(bodies: list[bytes], add_path: frozenset[bgp.Version]) -> tuple[int,
     return together, error is not None
 
 
+@pytest.mark.parametrize("width", [4, 2])
 @pytest.mark.parametrize("add_path", [frozenset(), frozenset({4, 6}), frozenset({6})])
-def test_random_updates_together_and_one_by_one(add_path: frozenset[bgp.Version]) -> None:
+def test_random_updates_together_and_one_by_one(
+    add_path: frozenset[bgp.Version], width: int
+) -> None:
     rng = random.Random(len(add_path))
     together = total = 0
     for _ in range(60):
-        pool = [random_attributes(rng) for _ in range(12)]
+        pool = [random_attributes(rng, width) for _ in range(12)]
         bodies = [random_body(rng, pool, bool(add_path)) for _ in range(80)]
         if add_path == frozenset({6}):  # identifiers of IPv4 are prefixes then, or break
             bodies = [each for each in bodies if _is_sound(each, add_path)]
-        together += compare(bodies, add_path)[0]
+        together += compare(bodies, add_path, four_octets=width == 4)[0]
         total += len(bodies)
     assert total / 3 < together < total
 
@@ -146,19 +172,39 @@ def _is_sound(each: bytes, add_path: frozenset[bgp.Version]) -> bool:
     return True
 
 
-def test_damaged_updates_together_and_one_by_one() -> None:
+@pytest.mark.parametrize("width", [4, 2])
+def test_damaged_updates_together_and_one_by_one(width: int) -> None:
     rng = random.Random(11)
     together = ended = 0
     for _ in range(200):
-        pool = [random_attributes(rng) for _ in range(4)]
+        pool = [random_attributes(rng, width) for _ in range(4)]
         bodies = [random_body(rng, pool, False) for _ in range(30)]
         for _ in range(rng.randrange(1, 4)):
             at = rng.randrange(len(bodies))
             bodies[at] = damage(rng, bodies[at])
-        result = compare(bodies, frozenset())
+        result = compare(bodies, frozenset(), four_octets=width == 4)
         together, ended = together + result[0], ended + result[1]
     assert together > 800
     assert ended > 20
+
+
+def a_path(long: bool) -> st.SearchStrategy[list[int]]:
+    return st.lists(st.integers(1, (1 << (32 if long else 16)) - 1), max_size=5)
+
+
+@given(st.lists(st.tuples(a_path(False), a_path(True) | st.none()), min_size=bgp.FEW, max_size=20))
+def test_paths_of_both_widths_are_joined_as_one_by_one(
+    told: list[tuple[list[int], list[int] | None]],
+) -> None:
+    """AS4_PATH has the last numbers of a path, unless it is longer (RFC 6793, section 4.2.3)."""
+    bodies = []
+    for short, wide in told:
+        route = attribute(0x40, 2, path(*short, width=2) if short else b"")
+        if wide is not None:
+            route += attribute(0xC0, 17, path(*wide) if wide else b"")
+        bodies.append(body(ORIGIN + route + NEXT_HOP, PREFIX))
+    together, _ = compare(bodies, frozenset(), four_octets=False)
+    assert together == len(bodies)
 
 
 @pytest.mark.parametrize("name", NAMES)

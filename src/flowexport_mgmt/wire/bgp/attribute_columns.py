@@ -47,7 +47,6 @@ _SIZES: Final = {
     a.MED: 4,
     a.LOCAL_PREF: 4,
     a.ATOMIC_AGGREGATE: 0,
-    a.AGGREGATOR: 8,
     a.ORIGINATOR_ID: 4,
 }
 _UNITS: Final = {
@@ -79,9 +78,15 @@ class Spans:
     of -1 is an attribute that is not there.
     """
 
-    def __init__(self, octets: Octets, begins: Positions, ends: Positions) -> None:
-        """Walk through blocks; ``octets`` go on for `PADDING` behind the last."""
+    def __init__(
+        self, octets: Octets, begins: Positions, ends: Positions, *, four_octets: bool
+    ) -> None:
+        """Walk through blocks; ``octets`` go on for `PADDING` behind the last.
+
+        ``four_octets`` tells whether AS numbers take 4 of them (RFC 6793), else 2.
+        """
         self.octets = octets
+        self.four_octets = four_octets
         count = len(begins)
         self._heads = np.zeros((len(_KINDS) + 1, count), np.int64)
         self._begins = np.zeros((len(_KINDS) + 1, count), np.int64)
@@ -117,18 +122,24 @@ class Spans:
     def check(self, *, announcing: Mask, ipv4: Mask) -> None:
         """Look at the values; some have to be there for routes, and one more for those of IPv4."""
         fine = self.is_plain
-        for kind, size in _SIZES.items():
+        for kind, size in (*_SIZES.items(), (a.AGGREGATOR, 8 if self.four_octets else 6)):
             fine &= (self.lengths(kind) == size) | ~self.has(kind)
         for kind, unit in _UNITS.items():
             lengths = self.lengths(kind)
             fine &= (lengths == -1) | (lengths > 0) & (lengths % unit == 0)
         fine &= ~self.has(a.ORIGIN) | (self.octets[self.begins(a.ORIGIN)] <= 2)
-        begins, lengths = self.begins(a.AS_PATH), self.lengths(a.AS_PATH)
-        kinds, counts = self.octets[begins], self.octets[begins + 1].astype(np.int64)
-        is_sequence = (kinds == _SEQUENCE) & (counts > 0) & (lengths == 2 + 4 * counts)
-        fine &= (lengths <= 0) | is_sequence
+        fine &= self._is_sequence(a.AS_PATH, 4 if self.four_octets else 2)
+        if not self.four_octets:
+            fine &= self._is_sequence(a.AS4_PATH, 4)
         fine &= ~announcing | self.has(a.ORIGIN) & self.has(a.AS_PATH)
         fine &= ~ipv4 | self.has(a.NEXT_HOP)
+
+    def _is_sequence(self, kind: int, width: int) -> Mask:
+        """Tell which paths are one sequence, or nothing."""
+        begins, lengths = self.begins(kind), self.lengths(kind)
+        kinds, counts = self.octets[begins], self.octets[begins + 1].astype(np.int64)
+        is_sequence = (kinds == _SEQUENCE) & (counts > 0) & (lengths == 2 + width * counts)
+        return np.asarray((lengths <= 0) | is_sequence)
 
     def _step(self, blocks: Positions, at: Positions, ends: Positions) -> Positions:
         """Enter the attributes at ``at``; give where the next ones begin, -1 after a bad one."""
@@ -157,7 +168,8 @@ class Pieces(NamedTuple):
 class AttributeSets:
     """What is said of routes, N times; `take` some before asking for columns.
 
-    ``keys`` are octets that are the same for those that say the same in the same way. The columns
+    ``keys`` are octets that are the same for those that say the same in the same way; no path of
+    one width of AS numbers is one of the other width, too. The columns
     are what `wire.bgp.Attributes` has, and ``next_hops`` 128 bits as two numbers, those of IPv4 in
     the second.
     """
@@ -234,9 +246,29 @@ class AttributeSets:
     @property
     def paths(self) -> Pieces:
         """The numbers of the AS paths, each of which is one sequence or nothing."""
-        lengths = np.maximum(self._spans.lengths(a.AS_PATH)[self._rows] - 2, 0)
-        begins = self._spans.begins(a.AS_PATH)[self._rows] + 2
-        return self._pieces(begins + 4 * self._skipped, (lengths >> 2) - self._skipped)
+        width = 4 if self._spans.four_octets else 2
+        begins, counts = self._find_path(a.AS_PATH, width)
+        if width == 4:
+            return self._pieces(begins + 4 * self._skipped, counts - self._skipped)
+        return self._merge(begins, counts)
+
+    def _merge(self, begins: Positions, counts: Positions) -> Pieces:
+        """Take the last numbers of paths from AS4_PATH, if it is not longer (RFC 6793, 4.2.3)."""
+        wide_begins, wide = self._find_path(a.AS4_PATH, 4)
+        narrow = counts - np.where(wide <= counts, wide, 0)
+        told = counts - self._skipped
+        first = np.cumsum(told) - told
+        of = np.repeat(np.arange(len(told)), told)
+        number = np.arange(len(of)) + (self._skipped - first)[of]
+        behind = number - narrow[of]
+        at = np.where(behind < 0, begins[of] + 2 * number, wide_begins[of] + 4 * behind)
+        words = self._words(at)
+        return Pieces(np.where(behind < 0, words >> np.uint32(16), words), told)
+
+    def _find_path(self, kind: int, width: int) -> tuple[Positions, Positions]:
+        """Say where the numbers of paths begin, and how many there are."""
+        lengths = np.maximum(self._spans.lengths(kind)[self._rows] - 2, 0)
+        return self._spans.begins(kind)[self._rows] + 2, lengths // width
 
     def pieces(self, kind: int) -> Pieces:
         """Give communities of a kind as words."""

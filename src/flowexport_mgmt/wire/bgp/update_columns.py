@@ -56,8 +56,8 @@ def decode_plain(
 
     ``decoder`` is the one that these are for: it knows what was agreed with the peer.
     """
-    if decoder.four_octets and len(run.begins) >= FEW:
-        block = _Block(data, run, decoder.add_path)
+    if len(run.begins) >= FEW:
+        block = _Block(data, run, decoder)
         bounds = np.flatnonzero(np.diff(block.is_plain)) + 1
         edges = [0, *bounds.tolist(), len(run.begins)]
     else:
@@ -81,7 +81,7 @@ class _Routes(NamedTuple):
 class _Block:
     """UPDATEs side by side, of which some are plain."""
 
-    def __init__(self, data: bytes | bytearray, run: Run, add_path: frozenset[Version]) -> None:
+    def __init__(self, data: bytes | bytearray, run: Run, decoder: UpdateDecoder) -> None:
         base = run.begins[0]
         self._octets = bytes(data[base : run.ends[-1]]) + bytes(PADDING)
         self._column = np.frombuffer(self._octets, np.uint8)
@@ -93,7 +93,8 @@ class _Block:
         self._middles = self._begins + self._number(gone_ends)
         fits &= (self._middles <= self._ends) & (self._ends - begins > 4)
         self._middles = np.where(fits, self._middles, self._begins)
-        self._spans = Spans(self._column, self._begins, self._middles)
+        four_octets, add_path = decoder.four_octets, decoder.add_path
+        self._spans = Spans(self._column, self._begins, self._middles, four_octets=four_octets)
         self.is_plain = self._spans.is_plain
         self.is_plain &= fits
         self._reach = self._find_reach()
