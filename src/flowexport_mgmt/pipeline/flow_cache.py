@@ -97,10 +97,14 @@ class FlowCache:
         return records
 
     def expire(self, now_ns: int) -> list[FlowBatch]:
-        """Give the records of flows that are over, or have lasted long enough."""
+        """Give the records of flows that are over, or have lasted long enough.
+
+        A flow whose last packet is far ahead is over too: the clock was set back.
+        """
         now = np.uint64(now_ns // _MS)
         flows = self._flows[self._places]
         is_idle = flows["end_ms"] + self._inactive_ms <= now
+        is_idle |= flows["end_ms"] > now + self._inactive_ms
         is_long = flows["start_ms"] + self._active_ms <= now
         over = np.flatnonzero(is_idle | is_long)
         return self._remove(over, np.where(is_idle[over], IDLE, ACTIVE).astype(np.uint8))

@@ -143,6 +143,16 @@ def test_timeouts() -> None:
     assert (further["start_ms"], further["packets"]) == (61_000, 1)
 
 
+def test_a_clock_that_is_set_back_keeps_no_flow() -> None:
+    """Nobody waits until it says once more what it said when the last packet came."""
+    cache = FlowCache(60, 15, seed=1)
+    cache.take(sample(FRAMES[0], time_ns=np.array([90_000 * SECOND], np.uint64)))
+    assert cache.expire((90_000 - 15) * SECOND) == []  # as little as that does no harm
+    (record,) = records(cache.expire(3600 * SECOND))
+    assert (record["end_reason"], record["packets"]) == (IDLE, 1)
+    assert len(cache) == 0
+
+
 def test_those_that_rest_for_longest_make_room() -> None:
     cache = FlowCache(60, 15, seed=1, capacity=8)
     frames = [ethernet(ipv4("10.0.0.1", f"10.0.1.{n}", 17, udp(1, 2))) for n in range(12)]
