@@ -8,7 +8,7 @@ from flowexport_mgmt.datastore.access.control import CheckPlan
 from flowexport_mgmt.datastore.candidate import Candidate, LogEntry
 from flowexport_mgmt.datastore.options import Store, TestOption
 from flowexport_mgmt.datastore.running import Running
-from flowexport_mgmt.datastore.validation import validate
+from flowexport_mgmt.datastore.validation import validate, validate_in_place
 from flowexport_mgmt.schema.edits import EditNode
 from flowexport_mgmt.schema.tree import Tree
 
@@ -100,7 +100,9 @@ class Candidates:
 
 
 def _check(candidate: Candidate) -> None:
-    validate(candidate.tree, candidate.given).tree.free()
+    tree = candidate.tree
+    valid = validate_in_place(tree.duplicate(), lambda: tree, candidate.given, candidate.entries())
+    valid.tree.free()
 
 
 def try_edit(candidate: Candidate, entry: LogEntry, check: CheckPlan | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -16,6 +16,7 @@ from flowexport_mgmt.model.configuration import Configuration
 from flowexport_mgmt.schema.data import Node
 from flowexport_mgmt.schema.faults import last_name, location, validation_fault
 from flowexport_mgmt.schema.library import LibraryError
+from flowexport_mgmt.schema.locate import locate
 from flowexport_mgmt.schema.nodes import Kind, SchemaNode
 from flowexport_mgmt.schema.structure import Shortage, find_shortages
 from flowexport_mgmt.schema.tree import Format, Tree
@@ -177,7 +178,7 @@ class _Search:
 
     def note(self, error: LibraryError) -> bool:
         """Note a fault and leave out its culprit; say whether a further look makes sense."""
-        fault = validation_fault(self._rest.schema, error)
+        fault = self._fault(error)
         if not self._is_our_doing(fault, error):
             self.faults.append(fault)
         culprit = self._find_culprit(error)
@@ -185,6 +186,15 @@ class _Search:
             return False
         self._leave_out(culprit)
         return True
+
+    def _fault(self, error: LibraryError) -> Fault:
+        """Word an error, with its place also where the library's path for it is none."""
+        fault = validation_fault(self._rest.schema, error)
+        if fault.path or not error.items:
+            return fault
+        _, path = locate(self._rest, location(error.items[-1]))
+        known = {"bad-element": last_name(path)} if "bad-element" in fault.info else {}
+        return replace(fault, path=path, info={**fault.info, **known})
 
     def _is_our_doing(self, fault: Fault, error: LibraryError) -> bool:
         """Say whether a fault is there only because something was left out before."""
@@ -201,7 +211,7 @@ class _Search:
         try:
             node = self._rest.find(place) if place else None
         except LibraryError:  # a schema path through a list, or keys that no literal can hold
-            return None
+            node, _ = locate(self._rest, place)
         while node is not None and _is_needed(node.schema):
             node = node.parent
         return node

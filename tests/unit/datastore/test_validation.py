@@ -9,6 +9,7 @@ from tests.support.edits import apply, collector, flow_export, shown, whole_coll
 from flowexport_mgmt.datastore.validation import validate
 from flowexport_mgmt.errors import Fault, ManagementError
 from flowexport_mgmt.schema.context import SchemaContext
+from flowexport_mgmt.schema.locate import locate
 from flowexport_mgmt.schema.tree import Format, Tree
 
 RULES = "/k:rules"
@@ -48,6 +49,42 @@ def test_a_valid_configuration_is_typed(schema: SchemaContext) -> None:
             assert (entry.name, entry.port, entry.dscp) == ("a", 99, 0)
             assert json.loads(valid.document) == json.loads(tree.print(Format.JSON))
             assert valid.deleted == ()
+
+
+def test_keys_with_quotes_of_both_kinds(schema: SchemaContext) -> None:
+    """The library has no path for them; every fault is told with its own all the same."""
+    name = """it's "so" ]/[1]"""
+    common = {"address": "192.0.2.1", "protocol": "sflow"}
+    more: list[dict[str, Any]] = [{"transport": "tcp"}, {"template-refresh": 9}, {"biflow": True}]
+    entries = [common | leaf | {"name": f"{name}{n}"} for n, leaf in enumerate(more)]
+    faults = faults_of(schema, {"flow-export:flow-export": {"collector": entries}})
+    place = COLLECTOR + """[fe:name=concat('it', "'", 's "so" ]/[1]{}')]/fe:{}"""
+    assert sorted(shown(faults)) == [
+        ("operation-failed", "must-violation", place.format(0, "transport")),
+        ("unknown-element", "", place.format(1, "template-refresh")),
+        ("unknown-element", "", place.format(2, "biflow")),
+    ]
+    assert {fault.info.get("bad-element") for fault in faults} == {
+        None,
+        "template-refresh",
+        "biflow",
+    }
+
+
+def test_a_default_that_breaks_a_rule_is_named_below_such_a_key(schema: SchemaContext) -> None:
+    name = """it's "so" """
+    document = {"flow-export:flow-export": {"collector": [{"name": name}]}}
+    with parse(schema, document) as tree:
+        text = f'/flow-export:flow-export/collector[name="{name}"]'
+        node, path = locate(tree, text)
+        assert node is not None
+        assert node.path == path
+        assert locate(tree, f"{text}/tls/server-name") == (
+            None,
+            f"{path}/fe:tls/fe:server-name",
+        )
+        assert locate(tree, "/flow-export:flow-export/collector/port")[0] is None
+        assert locate(tree, "/nothing:at/all") == (None, "")
 
 
 def test_each_kind_of_fault(schema: SchemaContext) -> None:

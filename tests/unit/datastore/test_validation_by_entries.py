@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.support.edits import collector, edits, flow_export, shown, whole_collector
 
@@ -30,6 +30,7 @@ _LEAVES = (
     ("agent-address", ("192.0.2.8",)),
     ("port", ("9",)),
     ("tls/server-name", ("collector.example",)),
+    ("tls", ("",)),
     ("sampled-flows/enabled", ("true",)),
 )
 
@@ -50,7 +51,7 @@ _collectors = st.one_of(
     st.builds(
         lambda name, leaves: collector(name, "".join(_leaf(*leaf) for leaf in leaves)),
         st.sampled_from("abc"),
-        st.lists(_leaves, min_size=1, max_size=3, unique_by=lambda leaf: leaf[0]),
+        st.lists(_leaves, min_size=1, max_size=3, unique_by=lambda leaf: leaf[0].partition("/")[0]),
     ),
     st.builds(whole_collector, st.sampled_from("abcd"), protocol=st.sampled_from(_LEAVES[0][1])),
     st.builds(
@@ -100,6 +101,24 @@ class _Running:
 
 @settings(max_examples=60)
 @given(rounds=st.lists(_entries, min_size=1, max_size=8))
+@example(
+    rounds=[  # what was set goes by another edit, though nobody validated everything meanwhile
+        [collector("a", "<protocol>sflow</protocol>")],
+        [collector("a", "<agent-address>192.0.2.8</agent-address>")],
+        [collector("a", "<protocol>ipfix</protocol>")],
+    ]
+)
+@example(
+    rounds=[  # and when everything is validated between
+        [collector("a", "<protocol>sflow</protocol>")],
+        [collector("a", "<agent-address>192.0.2.8</agent-address>")],
+        ["<sampling><backend>packet</backend></sampling>"],
+        [
+            collector("a", "<protocol>ipfix</protocol>"),
+            "<sampling><backend>auto</backend></sampling>",
+        ],
+    ]
+)
 def test_both_come_to_the_same(schema: SchemaContext, rounds: list[list[str]]) -> None:
     start = Tree(schema)
     first = validate_in_place(start, lambda: start, tuple)
