@@ -12,6 +12,9 @@ from flowexport_mgmt.link import control
 from flowexport_mgmt.link.namespaces import make_namespace, open_in_namespace
 from flowexport_mgmt.link.sockets import MakeNamespace, Opened, OpenSocket, Request, requests
 
+_AT_ONCE = 64
+"""Requests that are answered before others have their turn."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -38,7 +41,9 @@ class NamespaceBroker:
 
     def _read(self) -> None:
         try:
-            while self._ours is not None:
+            for _ in range(_AT_ONCE):
+                if self._ours is None:
+                    return
                 received = control.receive(self._ours, requests)
                 if received is None:
                     return

@@ -4,7 +4,7 @@ import errno
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from tests.support.namespaces import namespaces
@@ -63,6 +63,28 @@ def test_what_no_child_may_ask_for() -> None:
                 client.open_in_namespace(name, family, socket.SOCK_DGRAM)
             assert caught.value.errno == errno.EINVAL
     client.close()
+
+
+def test_a_child_that_asks_on_and_on_leaves_others_their_turn() -> None:
+    loop = Loop()
+    broker = NamespaceBroker(loop)
+    turns: list[int] = []
+    with broker.renew() as child:
+        for number in range(100):
+            control.send(child, OpenSocket(number, "../x", socket.AF_INET, 1))
+        loop.call_later(0.0, lambda: turns.append(count_answers(child)))
+        loop.run(lambda: bool(turns))
+    assert 0 < turns[0] < 100
+    broker.close()
+    loop.close()
+
+
+def count_answers(child: socket.socket) -> int:
+    count = 0
+    with suppress(BlockingIOError):
+        while child.recv(4096, socket.MSG_DONTWAIT):
+            count += 1
+    return count
 
 
 def test_the_next_child_has_an_end_of_its_own_and_nonsense_ends_the_talk() -> None:
