@@ -21,9 +21,7 @@ from typing import Any, Final
 import numpy as np
 import pytricia
 from numpy.typing import NDArray
-
-from bench import lpm
-from bench.bgp_messages import (
+from tests.support.bgp_table import (
     NEXT_HOP,
     PER_MESSAGE,
     make_message,
@@ -31,6 +29,8 @@ from bench.bgp_messages import (
     make_prefixes,
     origin_of,
 )
+
+from bench import lpm
 from bench.measure import Cost, Result, Skipped, compare
 from flowexport_mgmt.enrich.prefixes import to_column
 from flowexport_mgmt.enrich.rib import RibTables

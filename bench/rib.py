@@ -17,26 +17,25 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from tests.support.bgp_table import (
+    END_OF_RIB,
+    Key,
+    Known,
+    Table,
+    make_message,
+    make_withdrawal,
+    search,
+)
 from tests.support.conditions import wait_until
 from tests.support.direct_broker import DirectBroker
 from tests.support.ports import free_port
 
-from bench.bgp_messages import (
-    END_OF_RIB,
-    PER_MESSAGE,
-    make_message,
-    make_messages,
-    make_prefixes,
-    make_withdrawal,
-    origin_of,
-)
 from bench.delays import Delay, describe, longest, timed
 from bench.measure import Cost, Result
 from flowexport_mgmt.enrich.prefixes import Version
@@ -60,8 +59,6 @@ _PAUSE_S: Final = 0.02
 _BATCH: Final[dict[Version, int]] = {4: 8_000, 6: 2_000}
 _SETS: Final = 10
 _SAMPLE: Final = 5_000
-_CHANGING: Final = 1 << 3
-"""Prefixes change whose first octet has this bit."""
 _LOAD_S: Final = 100.0
 _STALL_S: Final = 0.010
 _AS: Final = 64999
@@ -72,33 +69,15 @@ _NICENESS: Final = 10
 _fork = multiprocessing.get_context("fork")
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """Prefixes of one family, and which of them change."""
-
-    version: Version
-    addresses: NDArray[np.int64]
-    lengths: NDArray[np.int64]
-
-    @property
-    def is_changing(self) -> NDArray[np.bool_]:
-        """Tell which prefixes change."""
-        first = self.addresses >> (24 if self.version == 4 else 56)
-        return np.asarray(first & _CHANGING != 0)
-
-
-Key = tuple[int, int]
 Asked = dict[Version, NDArray[np.int64]]
-Known = dict[Version, dict[Key, int]]
-"""The number of the message that told of each prefix last."""
 
 
 def run(*, quick: bool) -> list[Result]:
     """Load a table and change it."""
     sizes, seconds = (_QUICK, _QUICK_SECONDS) if quick else (_SIZES, _SECONDS)
-    tables = [_Table(version, *make_prefixes(version, size)) for version, size in sizes.items()]
+    tables = [Table.make(version, size) for version, size in sizes.items()]
     stream = b"".join(itertools.chain.from_iterable(map(_tell, tables)))
-    known = {table.version: _number(table) for table in tables}
+    known = {table.version: table.number_all() for table in tables}
     sets = [_ask(tables, number) for number in range(_SETS)]
     begin, made, port = _fork.Event(), make_tables(), free_port()
     reader = RibTables(open_to_read(made))
@@ -163,7 +142,7 @@ async def _serve(tables: int, port: int) -> None:
     await service.run()
 
 
-def _speak(port: int, stream: bytes, tables: list[_Table], seconds: int, begin: Event) -> None:
+def _speak(port: int, stream: bytes, tables: list[Table], seconds: int, begin: Event) -> None:
     """Be the neighbor: tell the whole table, and when it is time the changes."""
     os.nice(_NICENESS)
     with contextlib.closing(_connect(port)) as link:
@@ -201,13 +180,13 @@ def _connect(port: int) -> socket.socket:
     return link
 
 
-def _tell(table: _Table) -> Iterator[bytes]:
-    yield from make_messages(table.version, table.addresses, table.lengths)
+def _tell(table: Table) -> Iterator[bytes]:
+    yield from table.tell()
     yield END_OF_RIB[table.version]
 
 
 # -- what changes
-def _plan(table: _Table, seconds: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _plan(table: Table, seconds: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Choose prefixes in steps of 10 ms, and the message that tells of each; -1 withdraws it."""
     random = np.random.default_rng(4)
     shape = round(seconds / _STEP_S), _SHARES[table.version]
@@ -216,7 +195,7 @@ def _plan(table: _Table, seconds: int) -> tuple[NDArray[np.int64], NDArray[np.in
     return rows, np.where(random.random(shape) < 0.3, -1, numbers)
 
 
-def _encode(table: _Table, seconds: int) -> Iterator[bytes]:
+def _encode(table: Table, seconds: int) -> Iterator[bytes]:
     version = table.version
     for rows, numbers in zip(*_plan(table, seconds), strict=True):
         addresses, lengths = table.addresses[rows].tolist(), table.lengths[rows].tolist()
@@ -228,7 +207,7 @@ def _encode(table: _Table, seconds: int) -> Iterator[bytes]:
         )
 
 
-def _change(known: dict[Key, int], table: _Table, seconds: int) -> None:
+def _change(known: dict[Key, int], table: Table, seconds: int) -> None:
     """Do in a dictionary what is told."""
     rows, numbers = (part.reshape(-1) for part in _plan(table, seconds))
     addresses, lengths = table.addresses[rows].tolist(), table.lengths[rows].tolist()
@@ -252,12 +231,7 @@ def _wait_for_all(made: int, rib: BaseProcess, sizes: dict[Version, int]) -> Cos
     return Cost(ticks / os.sysconf("SC_CLK_TCK"), time.perf_counter() - begun)
 
 
-def _number(table: _Table) -> dict[Key, int]:
-    keys = zip(table.addresses.tolist(), table.lengths.tolist(), strict=True)
-    return {key: row // PER_MESSAGE for row, key in enumerate(keys)}
-
-
-def _ask(tables: list[_Table], number: int) -> Asked:
+def _ask(tables: list[Table], number: int) -> Asked:
     """Choose addresses in prefixes that do not change, and in none that does."""
     random = np.random.default_rng(number)
     asked: Asked = {}
@@ -297,22 +271,10 @@ def _look_up(reader: RibTables, sets: list[Asked], known: Known, *, seconds: int
 
 
 def _search(known: dict[Key, int], version: Version, asked: NDArray[np.int64]) -> list[Key]:
-    """Find the length and the origin of the longest prefix of each address in a dictionary."""
-    bits = 32 if version == 4 else 64
-    lengths = sorted({length for _, length in known}, reverse=True)
-    found = []
-    for address in asked.tolist():
-        for length in lengths:
-            number = known.get((address >> bits - length << bits - length, length))
-            if number is not None:
-                found.append((length, origin_of(number)))
-                break
-        else:
-            found.append((0, 0))
-    return found
+    return [search(known, version, address) for address in asked.tolist()]
 
 
-def _differ(reader: RibTables, tables: list[_Table], known: Known) -> bool:
+def _differ(reader: RibTables, tables: list[Table], known: Known) -> bool:
     """Compare a sample of what changes with the dictionary."""
     random = np.random.default_rng(9)
     for table in tables:

@@ -1,4 +1,4 @@
-"""Half a minute and a minute of what ``scripts/soak`` runs for longer."""
+"""Seconds of what ``scripts/soak`` runs for longer."""
 
 from __future__ import annotations
 
@@ -44,3 +44,20 @@ def test_a_hundred_subscribers_and_one_that_reads_nothing() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "100 subscribers" in done.stdout
     assert "the lazy one: RESOURCE_EXHAUSTED" in done.stdout
+
+
+def test_routes_that_change_are_those_of_a_dictionary() -> None:
+    """Of a small table: churn, flaps, broken sessions, the stale time, a killed process."""
+    command = [sys.executable, "-m", "tests.support.route_soak", "--seconds", "15"]
+    done = subprocess.run(
+        [*command, "--ipv4", "20000", "--ipv6", "5000", "--seed", "64"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "all right, nothing grew" in done.stdout
+    assert {"| kill | 1 |", "| churn | 1 |"} <= set(done.stdout.splitlines())

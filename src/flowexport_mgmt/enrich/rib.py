@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from flowexport_mgmt.enrich import rib_memory
 from flowexport_mgmt.enrich.prefixes import Version
-from flowexport_mgmt.enrich.rib_memory import BLOCK, GRACE_S, LENGTH_BITS, Word
+from flowexport_mgmt.enrich.rib_memory import (
+    BLOCK,
+    GRACE_S,
+    LENGTH_BITS,
+    READY_BITS,
+    Word,
+)
 from flowexport_mgmt.enrich.rib_tables6 import Tables6Reader
 from flowexport_mgmt.enrich.rib_text import Text, decode_text
 from flowexport_mgmt.records.flows import Addresses
@@ -83,6 +89,11 @@ class RibTables:
         """Whether there is a table that may be used."""
         return bool(self._memory.header[Word.READY])
 
+    def covers(self, former: RibTables) -> bool:
+        """Whether there are tables of each family that former ones have a table of."""
+        missing = former._memory.header[Word.READY] & ~self._memory.header[Word.READY]
+        return self.is_ready and not int(missing)
+
     @property
     def own_as(self) -> int:
         """The AS that this host is in; 0 when it is not known."""
@@ -121,7 +132,10 @@ class RibTables:
         return int(self._memory.local_pref[row])
 
     def _find(self, version: Version, addresses: Addresses) -> Routes:
-        rows, lengths = self._find4(addresses) if version == 4 else self._find6(addresses)
+        if not int(self._memory.header[Word.READY]) & READY_BITS[version]:
+            rows, lengths = _find_nothing(len(addresses))
+        else:
+            rows, lengths = self._find4(addresses) if version == 4 else self._find6(addresses)
         np.minimum(rows, rib_memory.MOST_FACTS - 1, out=rows)
         memory = self._memory
         return Routes(
@@ -156,6 +170,10 @@ class RibTables:
             self.failures += 1
             matches = None
         if matches is None:
-            return np.zeros(len(addresses), np.uint32), np.zeros(len(addresses), np.uint8)
+            return _find_nothing(len(addresses))
         rows: U4 = np.maximum(matches.values, 0).astype(np.uint32)
         return rows, matches.lengths
+
+
+def _find_nothing(count: int) -> tuple[U4, U1]:
+    return np.zeros(count, np.uint32), np.zeros(count, np.uint8)

@@ -24,7 +24,7 @@ from __future__ import annotations
 import enum
 import mmap
 import os
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,11 +51,14 @@ class Word(enum.IntEnum):
     LAYOUT = 1
     """The generation of the layout: grows with each; the lowest bit says which place has it."""
     READY = 2
-    """Whether any table may be used."""
+    """Which families have a table that may be used, all of it there: READY_BITS."""
     OWN_AS = 3
     ROUTES4 = 4
     ROUTES6 = 5
 
+
+READY_BITS: Final[dict[Literal[4, 6], int]] = {4: 1, 6: 2}
+"""By family what is set in `Word.READY`."""
 
 _REGIONS: Final[tuple[tuple[str, Any, tuple[int, ...]], ...]] = (
     ("header", np.uint64, (512,)),

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowexport_mgmt.enrich.prefixes import Version
-from flowexport_mgmt.enrich.rib_memory import MAGIC, Memory, Word
+from flowexport_mgmt.enrich.rib_memory import MAGIC, READY_BITS, Memory, Word
 from flowexport_mgmt.rib.columns import PrefixKeys, make_keys
 from flowexport_mgmt.rib.direct import DirectTable
 from flowexport_mgmt.rib.facts import Facts
@@ -202,10 +202,12 @@ class Rib:
         if self._searched.work(now):
             self.routes[6] = self.tables[6].published
             self._memory.header[Word.ROUTES6] = self.routes[6]
+        self._show()
         return bool(self._work) or self._searched.is_catching_up
 
     # -- inside
     _now = 0.0
+    _whole6: int | None = None
 
     def _apply(self, source: Source, pending: _Pending, now: float) -> None:
         for version in VERSIONS:
@@ -270,8 +272,32 @@ class Rib:
                 if preference.usable[source.number] != usable:
                     preference.usable[source.number] = usable
                     self._work.append(self._review(source, version))
-        is_ready = any(preference.usable.any() for preference in self._preferences.values())
-        self._memory.header[Word.READY] = int(is_ready)
+        for version, preference in self._preferences.items():
+            if not preference.usable.any():
+                self._make_ready(version, ready=False)
+                self._whole6 = None if version == 6 else self._whole6
+
+    def _make_ready(self, version: Version, *, ready: bool) -> None:
+        """Let readers find routes of a family, or none."""
+        bits, bit = int(self._memory.header[Word.READY]), READY_BITS[version]
+        self._memory.header[Word.READY] = bits | bit if ready else bits & ~bit
+
+    def _show(self) -> None:
+        """Let readers find routes of families whose tables are there as a whole by now.
+
+        What longer prefixes lack until then would have the routes of shorter ones.
+        """
+        if self._work:
+            return
+        for version, preference in self._preferences.items():
+            if preference.usable.any() and (version == 4 or self._is_shown()):
+                self._make_ready(version, ready=True)
+
+    def _is_shown(self) -> bool:
+        """Tell whether readers see an IPv6 table that was taken after it had become whole."""
+        if self._whole6 is None:
+            self._whole6 = self._searched.taken + 1
+        return self._searched.is_idle or self._searched.shown >= self._whole6
 
     def _sweep(self, source: Source, version: Version, era: int) -> _Work:
         """Remove what a source told in earlier eras."""

@@ -36,11 +36,20 @@ class SearchedTable:
         self._merged: Prefixes | None = None
         self._since: deque[Change] = deque()
         self._due = math.inf
+        self.taken = 0
+        """How often all that there was has been taken, to be shown at once or later."""
+        self.shown = 0
+        """Which of these readers see."""
 
     @property
     def is_catching_up(self) -> bool:
         """Whether changes are made again, so that `work` does not wait for anything."""
         return self._merged is not None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether readers see all that there is."""
+        return self._due == math.inf and self._merging is None and self._merged is None
 
     def update(self, best: Best, now: float, *, is_busy: bool) -> None:
         """Take what is best now."""
@@ -76,6 +85,8 @@ class SearchedTable:
         if not self._prefixes.is_full:
             return self._show()
         build = self._prefixes.begin_merge()
+        self.taken += 1
+        self._due = math.inf
         self._merging = self._executor.submit(lambda: self._writer.place(build()))
         return False
 
@@ -92,11 +103,13 @@ class SearchedTable:
         if not merged.is_full:
             return self._show()
         self._writer.write(merged.current)
-        self._due = now
+        self._due, self.shown = now, self.taken
         return True
 
     def _show(self) -> bool:
         self._due = math.inf
         self._prefixes.lay_over()
         self._writer.write(self._prefixes.current)
+        self.taken += 1
+        self.shown = self.taken
         return True

@@ -72,14 +72,18 @@ class Enrichment(WillingPart[fe.Enrichment]):
 
     def use_tables(self, descriptor: int | None) -> None:
         """Look up in these tables from now on; without any there is no process that has routes."""
-        before = self._tables
+        before, former = self._tables, self._former
         self._former = None
         try:
             self._tables = None if descriptor is None else RibTables(descriptor)
         except OSError as error:
             _LOG.error("routes of BGP cannot be looked up: %s", error)
             self._tables = None
-        if self._tables is not None and before is not None and before.is_ready:
+        if self._tables is None or before is None:
+            return
+        if former is not None and not before.covers(former[0]):
+            self._former = former  # the process ended once more before it had all routes
+        elif before.is_ready:
             self._former = before, self._clock() + self._runs.stale_time
 
     def add_paths(self, flows: tuple[RecentFlow, ...]) -> tuple[RecentFlow, ...]:
@@ -138,7 +142,7 @@ class Enrichment(WillingPart[fe.Enrichment]):
         if not self._runs.bgp or tables is None:
             return None
         if former is not None:
-            if not tables.is_ready and self._clock() < former[1]:
+            if not tables.covers(former[0]) and self._clock() < former[1]:
                 return former[0]
             self._former = None
         return tables if tables.is_ready else None

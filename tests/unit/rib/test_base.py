@@ -91,6 +91,31 @@ def test_a_table_counts_when_its_end_has_come_or_was_waited_for() -> None:
         assert origins(reader, 6, [0x2001 << 112]) == [2]
 
 
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_table_is_seen_once_it_is_there_as_a_whole(version: Version) -> None:
+    """Where longer prefixes are missing still, shorter ones would be found."""
+    rest = WIDTH[version] - 24
+    count = 5000
+    with open_tables() as (rib, reader):
+        source = rib.open_source(Identity(Kind.IBGP, "a"), 1)
+        assert source is not None
+        rib.begin(source, 0, 0)
+        prefixes = [(0x200000 + number << rest, 24) for number in range(count)]
+        updates = [announce(version, [(0x200000 << rest, 10)], attributes(1), HOP[version])]
+        updates.append(announce(version, prefixes, attributes(2), HOP[version]))
+        for _ in rib.take(source, [*updates, Update(end_of_rib=version)], 0, 0):
+            pass
+        asked = [address for address, _ in prefixes]
+        steps = 0
+        while rib.work(0) or steps < 5:
+            assert set(origins(reader, version, asked)) <= {0, 2}
+            steps += 1
+        settle(rib, 0)
+        assert set(origins(reader, version, asked)) == {2}
+        rib.lose(source, 20, keep=False)
+        assert set(origins(reader, version, asked)) == {0}
+
+
 def test_a_table_outlives_its_session_for_the_stale_time() -> None:
     with open_tables(stale_time=120) as (rib, reader):
         source = rib.open_source(Identity(Kind.IBGP, "a"), 1)

@@ -11,7 +11,7 @@ import numpy as np
 
 from flowexport_mgmt.enrich.prefixes import to_column
 from flowexport_mgmt.enrich.rib import RibTables
-from flowexport_mgmt.enrich.rib_memory import map_memory, size
+from flowexport_mgmt.enrich.rib_memory import READY_BITS, Word, map_memory, size
 from flowexport_mgmt.rib.columns import make_keys
 from flowexport_mgmt.rib.paths import Best
 from flowexport_mgmt.rib.searched import SearchedTable
@@ -47,7 +47,9 @@ def test_what_changes_while_a_table_is_made_is_seen_with_it() -> None:
     descriptor = os.memfd_create("tables")
     os.ftruncate(descriptor, size())
     executor = Later()
-    table = SearchedTable(map_memory(descriptor, write=True), executor)
+    memory = map_memory(descriptor, write=True)
+    memory.header[Word.READY] = READY_BITS[6]
+    table = SearchedTable(memory, executor)
     reader = RibTables(descriptor)
 
     def find(numbers: list[int]) -> list[int]:
@@ -79,7 +81,9 @@ def test_much_that_changes_while_a_table_is_made_is_seen_with_the_next_one() -> 
     descriptor = os.memfd_create("tables")
     os.ftruncate(descriptor, size())
     executor = Later()
-    table = SearchedTable(map_memory(descriptor, write=True), executor)
+    memory = map_memory(descriptor, write=True)
+    memory.header[Word.READY] = READY_BITS[6]
+    table = SearchedTable(memory, executor)
     reader = RibTables(descriptor)
 
     def find(*numbers: int) -> list[int]:

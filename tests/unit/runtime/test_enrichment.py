@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,11 +15,17 @@ from tests.support.routes import flows
 from tests.support.runtimes import Plane
 
 from flowexport_mgmt.enrich.kernel_routes import KernelRoutes
+from flowexport_mgmt.enrich.prefixes import Version
+from flowexport_mgmt.enrich.rib_memory import map_memory
 from flowexport_mgmt.link.messages import FoundRoute, SourceStateChange
+from flowexport_mgmt.link.tables import make_tables, open_to_read
 from flowexport_mgmt.model import flow_export as fe
 from flowexport_mgmt.model.base import OperStatus
+from flowexport_mgmt.rib.base import Rib
 from flowexport_mgmt.rib.sources import Identity, Kind
-from flowexport_mgmt.wire.bgp import Attributes
+from flowexport_mgmt.wire.bgp import Attributes, Update
+
+WITH_BGP = fe.FlowExport(enrichment=fe.Enrichment(bgp=True))
 
 
 def routes(plane: Plane) -> fe.EnrichmentKernelRoutes:
@@ -115,8 +124,7 @@ def test_the_ring_of_recent_flows_follows_the_configuration(data_plane: Plane) -
 def test_routes_of_bgp_are_looked_up(data_plane: Plane) -> None:
     """A table has a route of each family; what has none is left out."""
     attributes = Attributes(as_path=((True, (64500, 64501)),))
-    new = fe.FlowExport(enrichment=fe.Enrichment(bgp=True))
-    assert not data_plane.runtime.prepare(7, new, strict=True)
+    assert not data_plane.runtime.prepare(7, WITH_BGP, strict=True)
     data_plane.runtime.apply(7)
     with pytest.raises(ValueError, match="no routes of BGP"):
         data_plane.runtime.lookup_routes(["192.0.2.1"])
@@ -153,3 +161,48 @@ def test_routes_of_bgp_are_looked_up(data_plane: Plane) -> None:
         )
         with pytest.raises(ValueError, match="here"):
             data_plane.runtime.lookup_routes(["here"])
+
+
+def tell(made: int, *versions: Version) -> None:
+    """Be a process of routes that has learned a table of these families."""
+    rib = Rib(map_memory(made, write=True), seed=7, stale_time=9, end_of_rib_timeout=9)
+    source = rib.open_source(Identity(Kind.IBGP, "a"), 1)
+    assert source is not None
+    rib.begin(source, 0, 0)
+    for version in versions:
+        hop = bytes(4 if version == 4 else 16)
+        told = announce(version, [(0, 0)], Attributes(as_path=((True, (made,)),)), hop)
+        for _ in rib.take(source, [told, Update(end_of_rib=version)], 0, 0):
+            pass
+    settle(rib, 0)
+
+
+def test_former_tables_count_until_there_are_whole_new_ones(data_plane: Plane) -> None:
+    """However often the process of routes ends before it has learned all of them again."""
+    assert not data_plane.runtime.prepare(7, WITH_BGP, strict=True)
+    data_plane.runtime.apply(7)
+    enrichment = data_plane.runtime._enrichment
+
+    def origins() -> list[int | None]:
+        found = data_plane.runtime.lookup_routes(["192.0.2.1", "2001:db8::1"])
+        return [route.origin_as for route in found]
+
+    with contextlib.ExitStack() as stack:
+        first, second, third = (stack.enter_context(made_tables()) for _ in range(3))
+        tell(first, 4, 6)
+        enrichment.use_tables(open_to_read(first))
+        assert origins() == [first, first]
+        enrichment.use_tables(open_to_read(second))
+        tell(second, 4)
+        assert origins() == [first, first]
+        enrichment.use_tables(open_to_read(third))
+        assert origins() == [first, first]
+        tell(third, 4, 6)
+        assert origins() == [third, third]
+
+
+@contextlib.contextmanager
+def made_tables() -> Iterator[int]:
+    made = make_tables()
+    yield made
+    os.close(made)

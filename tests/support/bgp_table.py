@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,67 @@ _LENGTHS: Final = {
 """Prefixes of a hundred by length."""
 _BITS: Final = {4: 32, 6: 64}
 _RANGES: Final = {4: (1 << 24, 224 << 24), 6: (0x2000 << 48, 0x3000 << 48)}
+_SEARCHED: Final = {version: sorted(known, reverse=True) for version, known in _LENGTHS.items()}
 _HOP6: Final = bytes.fromhex("20010db8" + "00" * 11 + "01")
+
+
+_CHANGING: Final = 1 << 3
+"""Prefixes change whose first octet has this bit."""
+
+Key = tuple[int, int]
+Known = dict[Version, dict[Key, int]]
+"""The number of the message that told of each prefix last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Prefixes of one family, of which half may change."""
+
+    version: Version
+    addresses: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+
+    @classmethod
+    def make(cls, version: Version, size: int) -> Self:
+        """Make so many prefixes up."""
+        return cls(version, *make_prefixes(version, size))
+
+    @property
+    def is_changing(self) -> NDArray[np.bool_]:
+        """Tell which prefixes change."""
+        first = self.addresses >> (24 if self.version == 4 else 56)
+        return np.asarray(first & _CHANGING != 0)
+
+    def tell(self) -> Iterator[bytes]:
+        """Make the UPDATEs that tell of all prefixes."""
+        yield from make_messages(self.version, self.addresses, self.lengths)
+
+    def number_all(self) -> dict[Key, int]:
+        """Give the number of the message that tells of each prefix."""
+        keys = zip(self.addresses.tolist(), self.lengths.tolist(), strict=True)
+        return {key: row // PER_MESSAGE for row, key in enumerate(keys)}
+
+    def choose_changing(self, random: np.random.Generator, count: int) -> NDArray[np.int64]:
+        """Choose rows of prefixes that change."""
+        return random.choice(np.flatnonzero(self.is_changing), count)
+
+    def choose_addresses(
+        self, random: np.random.Generator, count: int, *, changing: bool
+    ) -> list[int]:
+        """Choose addresses in prefixes that change, or in such as nothing changes in."""
+        rows = random.choice(np.flatnonzero(self.is_changing == changing), count)
+        found: list[int] = (self.addresses[rows] | random.integers(0, 256, count)).tolist()
+        return found
+
+
+def search(known: dict[Key, int], version: Version, address: int) -> Key:
+    """Find the length and the origin AS of the longest prefix of an address; 0 for none."""
+    for length in _SEARCHED[version]:
+        rest = _BITS[version] - length
+        number = known.get((address >> rest << rest, length))
+        if number is not None:
+            return length, origin_of(number)
+    return 0, 0
 
 
 def make_prefixes(version: Version, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
