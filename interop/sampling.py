@@ -10,6 +10,7 @@ import contextlib
 import json
 import socket
 import subprocess
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -258,6 +259,27 @@ class Lab:
             self._generate_in_kernel(count, size, port=port, delay_ns=delay_ns)
         else:
             self._generate_here(count, size, port=port, delay_ns=delay_ns)
+
+    @contextlib.contextmanager
+    def stream(self, part: int, size: int, *, port: int, delay_ns: int) -> Iterator[list[int]]:
+        """Send meanwhile as `generate` does, in parts, the last of them after it is over."""
+        is_over = threading.Event()
+        sent: list[int] = []
+
+        def send() -> None:
+            is_last = False
+            while not is_last:
+                is_last = is_over.is_set()
+                self.generate(part, size, port=port, delay_ns=delay_ns)
+                sent.append(part)
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        try:
+            yield sent
+        finally:
+            is_over.set()
+            sender.join()
 
     def _generate_here(self, count: int, size: int, *, port: int, delay_ns: int) -> None:
         payload = bytes(size - ETHERNET - IPV4 - UDP)

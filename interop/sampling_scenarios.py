@@ -97,17 +97,11 @@ class Scenarios:
 
     def test_a_rate_that_changes_while_packets_come(self, lab: Lab) -> None:
         lab.sample(Sampled("wan", 50))
-        port, packets = lab.new_port(), 20_000
-        stream = threading.Thread(
-            target=lab.generate, args=(packets, 200), kwargs={"port": port, "delay_ns": 200_000}
-        )
-        taken = lab.count("wan", "samples")
-        stream.start()
-        try:
+        port, taken = lab.new_port(), lab.count("wan", "samples")
+        with lab.stream(4_000, 200, port=port, delay_ns=200_000) as sent:
             eventually(lambda: lab.count("wan", "samples") > taken + 50, "packets are coming")
             lab.sample(Sampled("wan", 20))
-        finally:
-            stream.join()
+        packets = sum(sent)
         samples = lab.take_all("wan", port)
         rates = [s["samplingRate"] for s in samples]
         assert rates == sorted(rates, reverse=True)

@@ -19,6 +19,8 @@ from typing import Final
 _ROOT: Final = Path(__file__).parents[2]
 CACHE: Final = _ROOT / ".cache" / "vm"
 _INIT: Final = Path(__file__).with_name("init")
+_DEVICE: Final = Path(__file__).with_name("module")
+"""A module of our own: a device that samples by itself."""
 _METAPACKAGE: Final = "linux-image-amd64"
 
 BOOT_MODULES: Final = (
@@ -64,10 +66,12 @@ class Image:
 
 def make_image(folder: Path) -> Image:
     """Make in ``folder`` what the kernel needs that Debian's lists name now."""
-    unpacked = _unpack(_newest_package())
+    package = _newest_package()
+    unpacked = _unpack(package)
     modules = next((unpacked / "lib" / "modules").iterdir())
     root = folder / "initramfs"
-    _furnish(root, unpacked, modules.name)
+    device = _build_device(package.replace("image", "headers"), folder / "module")
+    _furnish(root, unpacked, modules.name, device)
     kernel = unpacked / "boot" / f"vmlinuz-{modules.name}"
     return Image(kernel, _pack(root, folder / "initramfs.cpio"), _make_disk(folder / "disk"))
 
@@ -100,7 +104,17 @@ def _unpack(package: str) -> Path:
     return unpacked
 
 
-def _furnish(root: Path, unpacked: Path, release: str) -> None:
+def _build_device(headers: str, folder: Path) -> Path:
+    """Compile the module for the kernel that a package of headers belongs to."""
+    kernel = Path("/usr/src", headers)
+    if not kernel.exists():
+        _run("apt-get", "install", "--yes", "--no-install-recommends", headers)
+    shutil.copytree(_DEVICE, folder)
+    _run("make", "-C", str(kernel), f"M={folder}", "modules")
+    return next(folder.glob("*.ko"))
+
+
+def _furnish(root: Path, unpacked: Path, release: str, device: Path) -> None:
     """Lay out what the kernel finds at first: busybox, init and the modules."""
     for name in ("bin", "dev", "host", "new", "proc", "top"):
         (root / name).mkdir(parents=True)
@@ -111,6 +125,7 @@ def _furnish(root: Path, unpacked: Path, release: str) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(module, target)
     modules = Path("lib", "modules", release)
+    shutil.copy(device, root / modules)
     for listing in ("modules.builtin", "modules.builtin.modinfo", "modules.order"):
         shutil.copy(unpacked / modules / listing, root / modules)
     _run("depmod", "--basedir", str(root), release)
