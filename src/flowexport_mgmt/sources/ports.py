@@ -19,7 +19,8 @@ _NAME, _LINKINFO, _EXT_MASK = 3, 18, 29
 _SKIP_STATS = struct.pack("=I", 8)
 _KIND, _DATA = 1, 2
 _VLAN_ID: Final = 1
-_MISSING: Final = frozenset((errno.ENODEV, errno.ENXIO, errno.ENOENT))
+_MISSING: Final = frozenset((errno.ENODEV, errno.ENXIO, errno.ENOENT, errno.ERANGE))
+"""How the kernel says that there is no such interface; the last where no name is that long."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,7 @@ def test_interfaces_are_found_by_name() -> None:
     assert found is not None
     assert (found.ifindex, found.device_type, found.vlan) == (1, 772, 0)
     assert ports.find("fx-is-not-here") is None
+    assert ports.find("\N{LATIN SMALL LETTER E WITH ACUTE}" * 15) is None  # 30 octets
     ports.close()
 
 
