@@ -1,40 +1,60 @@
-"""Runs the benchmarks, prints one table and writes the same figures as JSON."""
+"""Runs the benchmarks, prints one table and writes the same figures as JSON.
+
+Each benchmark runs in a process of its own, so that none finds what another left in memory, and one
+that fails or hangs does not end the others.
+"""
 
 from __future__ import annotations
 
 import argparse
 import importlib
-import itertools
 import json
 import pkgutil
-import platform
+import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import tempfile
+import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import bench
-from bench.measure import Result, Skipped, growth
+from bench import machine
+from bench.measure import Result, Skipped
+from bench.rows import missing
+from bench.table import exponents, read_result, write_table
 
-Run = Callable[..., list[Result]]
+_PATIENCE_S = 1200.0
+"""How long one benchmark may take."""
 
 
 def main() -> int:
-    """Run the program; its result is the exit code, not 0 when a benchmark was skipped."""
+    """Run the program; its result is the exit code, not 0 when a benchmark did not give results."""
     arguments = _parse_arguments()
-    results: list[Result] = []
-    skipped = []
-    for name, run in _discover(arguments.only):
+    if arguments.inside:
+        return _run_inside(arguments)
+    names = [name for name in _discover() if arguments.only in {None, name}]
+    document: dict[str, Any] = {"machine": machine.describe(), "quick": arguments.quick}
+    results, seconds, failures = [], {}, []
+    for name in names:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
-        try:
-            results += run(quick=arguments.quick)
-        except Skipped as reason:
-            skipped.append(f"{name} SKIPPED: {reason}")
-    print("\n".join(_table(results)))
-    _write(arguments.json, results)
-    for line in skipped:
-        print(line)
-    return 1 if skipped else 0
+        begin = time.monotonic()
+        found, failure = _run_one(name, quick=arguments.quick)
+        seconds[name] = round(time.monotonic() - begin, 1)
+        results += found
+        failures += [f"{name} {failure}"] * bool(failure)
+    if arguments.only is None and not arguments.quick:
+        failures += [f"ABSENT: {case}" for case in missing({one.case for one in results})]
+    document |= {"load-at-end": machine.load(), "seconds": seconds, "failures": failures}
+    document |= {"results": [_describe(one) for one in results], "exponents": exponents(results)}
+    arguments.json.parent.mkdir(parents=True, exist_ok=True)
+    arguments.json.write_text(json.dumps(document, indent=2) + "\n")
+    print("\n".join(write_table(results)))
+    print(
+        f"{sum(seconds.values()):.0f} s on {document['machine']['processor']}", *failures, sep="\n"
+    )
+    return 1 if failures else 0
 
 
 def _parse_arguments() -> argparse.Namespace:
@@ -44,70 +64,54 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--json", type=Path, default=Path("build/bench.json"), metavar="FILE", help="%(default)s"
     )
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-def _discover(only: str | None) -> Iterator[tuple[str, Run]]:
-    """Yield the modules of this package that can be run."""
+def _discover() -> Iterator[str]:
+    """Yield the names of the modules of this package that can be run."""
     for module in pkgutil.iter_modules(bench.__path__):
-        if module.name == "__main__" or only not in {None, module.name}:
-            continue
-        run = getattr(importlib.import_module(f"bench.{module.name}"), "run", None)
-        if run is not None:
-            yield module.name, run
+        if module.name != "__main__" and hasattr(_load(module.name), "run"):
+            yield module.name
 
 
-def _table(results: list[Result]) -> Iterator[str]:
-    yield (
-        f"{'case':<28}{'size':>9}{'ours CPU':>12}{'ref CPU':>12}{'CPU':>8}{'wall':>8}"
-        f"{'to reach':>10}  "
-    )
-    for case, group in itertools.groupby(results, lambda result: result.case):
-        same = list(group)
-        for one in same:
-            yield (
-                f"{case:<28}{one.size:>9}{one.ours.cpu * 1e3:>9.2f} ms"
-                f"{one.theirs.cpu * 1e3:>9.2f} ms{one.cpu_ratio:>7.2f}x{one.wall_ratio:>7.2f}x"
-                f"{_target(one)}  {one.verdict}"
+def _load(name: str) -> Any:
+    return importlib.import_module(f"bench.{name}")
+
+
+def _run_one(name: str, *, quick: bool) -> tuple[list[Result], str]:
+    """Run a benchmark; give its results, or why there are none."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = Path(folder) / "found.json"
+        command = [sys.executable, "-m", "bench", "--inside", "--only", name, "--json", str(found)]
+        try:
+            done = subprocess.run(
+                command + ["--quick"] * quick, stdout=sys.stderr, timeout=_PATIENCE_S, check=False
             )
-        if len(same) > 1:
-            ours, theirs = _exponents(same)
-            yield (
-                f"{'':<28}cost grows with size to the power of {ours:.2f},"
-                f" the reference's of {theirs:.2f}"
-            )
+        except subprocess.TimeoutExpired:
+            return [], f"FAILED: it took more than {_PATIENCE_S:.0f} s"
+        if not found.exists():
+            return [], f"FAILED: it ended with status {done.returncode}"
+        said = json.loads(found.read_text())
+        return [read_result(one) for one in said["results"]], said["skipped"]
 
 
-def _target(one: Result) -> str:
-    """Write the ratio that is to be reached, where there is one."""
-    if one.judged == "failure":
-        return f"{'-':>10}"
-    return f"{one.target:>9.2f}x" + (" wall" if one.judged == "wall" else "")
+def _run_inside(arguments: argparse.Namespace) -> int:
+    """Be the process of one benchmark."""
+    results: list[Result] = []
+    skipped = ""
+    try:
+        results = _load(arguments.only).run(quick=arguments.quick)
+    except Skipped as reason:
+        skipped = f"SKIPPED: {reason}"
+    said = {"results": [asdict(one) for one in results], "skipped": skipped}
+    arguments.json.write_text(json.dumps(said))
+    return 0
 
 
-def _exponents(same: list[Result]) -> tuple[float, float]:
-    """Give the growth of our cost and of the reference's."""
-    sizes = [one.size for one in same]
-    ours = growth(sizes, [one.ours.cpu for one in same])
-    return ours, growth(sizes, [one.theirs.cpu for one in same])
-
-
-def _write(path: Path, results: list[Result]) -> None:
-    document = {
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "results": [
-            {**asdict(one), "cpu-ratio": one.cpu_ratio, "wall-ratio": one.wall_ratio}
-            for one in results
-        ],
-        "exponents": {
-            case: dict(zip(("ours", "reference"), _exponents(same), strict=True))
-            for case, group in itertools.groupby(results, lambda result: result.case)
-            if len(same := list(group)) > 1
-        },
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document, indent=2) + "\n")
+def _describe(one: Result) -> dict[str, Any]:
+    ratios = {"cpu-ratio": one.cpu_ratio, "wall-ratio": one.wall_ratio}
+    return {**asdict(one), **ratios, "verdict": one.verdict}
 
 
 if __name__ == "__main__":

@@ -116,6 +116,8 @@ def _completion(operator: Operator) -> Result:
 
 def _result(case: str, size: int, reference: str, ours: Cost, theirs: Cost) -> Result:
     limit = LIMITS[case]
-    print(f"cli {case}: {ours.wall:.4f} s, the limit is {limit} s")
     failure = f"above {limit} s" if ours.wall > limit else ""
-    return Result(f"cli {case}", size, reference, ours, theirs, judged="failure", failure=failure)
+    also = f"{limit} s are allowed"
+    costs = ours, theirs
+    name = f"cli {case}"
+    return Result(name, size, reference, *costs, judged="failure", failure=failure, also=also)

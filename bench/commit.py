@@ -8,6 +8,7 @@ import itertools
 import json
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from lxml import etree
@@ -35,9 +36,9 @@ def run(*, quick: bool) -> list[Result]:
     del quick  # it takes a few seconds
     schema = SchemaContext()
     results = [_measure(schema, size) for size in SIZES]
-    cost = results[-1].ours.cpu
-    if cost > LIMIT:
-        print(f"edit one leaf + commit: {cost * 1e3:.1f} ms of CPU, above {LIMIT * 1e3:.0f} ms")
+    largest = results[-1]
+    if largest.ours.cpu > LIMIT:
+        results[-1] = replace(largest, failure=f"above {LIMIT * 1e3:.0f} ms of CPU")
     return results
 
 

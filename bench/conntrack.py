@@ -23,7 +23,7 @@ from tests.support.namespaces import namespaces
 from tests.support.packets import send_each
 
 from bench.compiler import build
-from bench.measure import ROUNDS, Cost, Result, Skipped
+from bench.measure import ROUNDS, Cost, Result, Skipped, amount
 from flowexport_mgmt.enrich import Fib
 from flowexport_mgmt.export import open_sender
 from flowexport_mgmt.model import flow_export as fe
@@ -67,7 +67,8 @@ def run(*, quick: bool) -> list[Result]:
     sizes, deltas = (SIZES[1:2], DELTA_SIZES[:1]) if quick else (SIZES, DELTA_SIZES)
     groups = [_measure_table(library, size) for size in sizes]
     results = [result for case in zip(*groups, strict=True) for result in case]
-    results += [_measure_delta(library, size) for size in deltas]
+    for size in deltas:
+        results += _measure_delta(library, size)
     return [*results, _measure_ends(library)]
 
 
@@ -166,7 +167,7 @@ def _make_lane(port: int) -> Lane:
     return lane
 
 
-def _measure_delta(library: Any, size: int) -> Result:
+def _measure_delta(library: Any, size: int) -> list[Result]:
     """Measure comparing flows of which one in twenty is new."""
     random = np.random.default_rng(1)
     keys = random.integers(1, 1 << 63, size + 4 * ROUNDS * (size // CHURN)).astype(np.uint64)
@@ -207,8 +208,11 @@ def _measure_delta(library: Any, size: int) -> Result:
         )
 
     costs = _alternate(ours, theirs, before=advance)
-    assert table.memory <= OCTETS_PER_FLOW * len(table)
-    return Result("conntrack delta", size, "C hash", *costs, target=DELTA_TARGET)
+    octets = table.memory / len(table)
+    return [
+        Result("conntrack delta", size, "C hash", *costs, target=DELTA_TARGET),
+        amount("memory of a tracked flow", size, "octets", octets, OCTETS_PER_FLOW),
+    ]
 
 
 def _measure_ends(library: Any) -> Result:

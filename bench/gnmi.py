@@ -25,7 +25,7 @@ from tests.support.conditions import until
 from tests.support.gnmi import collector, flow_export, path, running_server, update
 from tests.support.gnmi_load import LIST, Reader, Served, client, served
 
-from bench.measure import Cost, Result
+from bench.measure import Cost, Result, amount
 from flowexport_mgmt.north.gnmi import messages as m
 from flowexport_mgmt.north.gnmi.edits import Write, locate
 from flowexport_mgmt.north.gnmi.paths import read_path
@@ -51,15 +51,15 @@ def _streams(seconds: float) -> Iterator[Result]:
         ours = stack.enter_context(served(UPDATES))
         size = asyncio.run(_size(ours))
         theirs = stack.enter_context(_reference(ours.leaves // _PER_MESSAGE, size))
-        failure = asyncio.run(_weigh(ours, SIZES[-1], seconds))  # in memory that nobody had yet
+        weighed = asyncio.run(_weigh(ours, SIZES[-1], seconds))  # in memory that nobody had yet
         for number in SIZES:
             work = _stream(number, seconds, size)
-            result = _compare("gNMI STREAM", number, (ours, theirs), work, STREAM_TARGET)
-            yield result if number < SIZES[-1] else replace(result, failure=failure)
+            yield _compare("gNMI STREAM", number, (ours, theirs), work, STREAM_TARGET)
+        yield from weighed
 
 
-async def _weigh(server: Served, number: int, seconds: float) -> str:
-    """Look at what that many subscribers take of a core, and of memory each; tell if too much."""
+async def _weigh(server: Served, number: int, seconds: float) -> list[Result]:
+    """Look at what that many subscribers take of a core, and of memory each."""
     async with _subscribed(server, 1):
         await asyncio.sleep(seconds)
         before = server.memory
@@ -69,9 +69,10 @@ async def _weigh(server: Served, number: int, seconds: float) -> str:
             await asyncio.sleep(seconds)
             core = (server.cpu - cpu) / (time.perf_counter() - wall)
             each = (server.memory - before) * 1e3 / number
-    found = f"{core:.0%} of a core, {each:.0f} kB each"
-    print(f"gNMI STREAM, {number} subscribers: {found}")
-    return "" if core < CORE and each <= MEMORY_KB else f"{found}; {CORE:.0%}, {MEMORY_KB:.0f} kB"
+    return [
+        amount("gNMI STREAM, share of a core", number, "%", 100 * core, 100 * CORE),
+        amount("gNMI STREAM, memory of each", number, "kB", each, MEMORY_KB),
+    ]
 
 
 def _requests(count: int) -> Iterator[Result]:
@@ -86,8 +87,8 @@ def _requests(count: int) -> Iterator[Result]:
         whole = _compare("gNMI Set", 1, (ours, theirs), _ask("Set", _set, few), SET_TARGET)
         commit = asyncio.run(_commit(few))
         rest = Cost(whole.ours.cpu - commit.cpu, whole.ours.wall - commit.wall)
-        print(f"gNMI Set: {whole.ours.cpu * 1e3:.2f} ms, the commit {commit.cpu * 1e3:.2f} ms")
-        yield replace(whole, case="gNMI Set without its commit", ours=rest)
+        also = f"{whole.ours.cpu * 1e3:.2f} ms with it, the commit {commit.cpu * 1e3:.2f} ms"
+        yield replace(whole, case="gNMI Set without its commit", ours=rest, also=also)
 
 
 async def _commit(count: int) -> Cost:

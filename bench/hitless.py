@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -105,20 +105,19 @@ def run(*, quick: bool) -> list[Result]:
             for turns, commits in ((beside, True), (without, False)):
                 bench.take_turn(turns, _QUICK_TURN if quick else TURN, commits=commits)
     wanted = beside.seconds / EVERY
-    print(
-        f"hitless commit: {beside.commits} commits in {beside.seconds:.0f} s, {wanted:.0f} wanted"
-    )
+    told = f"{beside.commits} commits in {beside.seconds:.0f} s, {wanted:.0f} wanted"
     kinds = {"samples": bench.samples, "flows": bench.flows, "counters": bench.counters}
-    return [
+    results = [
         _result(kind, find(beside), find(without), beside, without) for kind, find in kinds.items()
     ]
+    return [replace(one, also=f"{told}; {one.also}") for one in results]
 
 
 def _result(kind: str, ours: _Found, theirs: _Found, beside: _Turns, without: _Turns) -> Result:
     usual = statistics.median(theirs.delays)
     late, late_without = ours.late(usual), theirs.late(usual)
-    print(
-        f"  {kind}: {ours.lost} lost and {late} of {len(ours.delays)} late beside commits,"
+    also = (
+        f"{ours.lost} lost and {late} of {len(ours.delays)} late beside commits,"
         f" {theirs.lost} and {late_without} of {len(theirs.delays)} without"
     )
     failures = [f"{ours.lost} lost"] * (ours.lost > 0) + [f"{late} late"] * (late > late_without)
@@ -130,6 +129,7 @@ def _result(kind: str, ours: _Found, theirs: _Found, beside: _Turns, without: _T
         Cost(without.cpu / without.seconds, theirs.wall),
         judged="failure",
         failure=", ".join(failures),
+        also=also,
     )
 
 

@@ -29,7 +29,9 @@ class Cost:
 class Result:
     """One case at one size: our cost, the reference's, and the ratio that is to be reached.
 
-    ``judged`` is which of the two ratios that is, or none; ``failure`` says what else was not kept.
+    ``judged`` is which of the two ratios that is, or none; ``failure`` says what else was not kept,
+    ``also`` what else was found. Where ``unit`` is not seconds, costs are amounts of it, such as
+    octets, and the reference is the most that they may be (see `amount`).
     """
 
     case: str
@@ -40,6 +42,8 @@ class Result:
     target: float = 0.0
     judged: Literal["cpu", "wall", "failure"] = "cpu"
     failure: str = ""
+    also: str = ""
+    unit: str = "s"
 
     @property
     def verdict(self) -> str:
@@ -58,6 +62,12 @@ class Result:
     def wall_ratio(self) -> float:
         """Our wall time over the reference's."""
         return self.ours.wall / self.theirs.wall
+
+
+def amount(case: str, size: int, unit: str, found: float, most: float, *, also: str = "") -> Result:
+    """Make a result of what was found of something, and the most that is allowed."""
+    costs = Cost(found, found), Cost(most, most)
+    return Result(case, size, "allowed", *costs, target=1.0, also=also, unit=unit)
 
 
 def compare(
