@@ -49,6 +49,19 @@ def seeds() -> Iterator[bytes]:
         (2, m.SetRequest(extension=[m.Extension(commit={"id": "x", "commit": {}})])),
         (2, m.SetRequest(extension=[m.Extension(master_arbitration={"election_id": {"low": 1}})])),
     ]
+    for extensions in (
+        [m.Extension(depth={"level": 1}), m.Extension(depth={"level": 2})],
+        [m.Extension(history={"snapshot_time": 5}), m.Extension(registered_ext={"id": 999})],
+        [m.Extension(config_subscription={"start": {}}), m.Extension()],
+        [m.Extension(commit={"id": "x", "set_rollback_duration": {}})],
+        [m.Extension(master_arbitration={"role": {"id": "r"}, "election_id": {"high": 1}})],
+    ):
+        given += [
+            (0, m.CapabilityRequest(extension=extensions)),
+            (1, m.GetRequest(path=[path(A)], extension=extensions)),
+            (2, m.SetRequest(delete=[path(A)], extension=extensions)),
+            (3, m.SubscribeRequest(extension=extensions, subscribe={"subscription": [{}]})),
+        ]
     lines = {"ascii_val": "set flow-export collector b address 192.0.2.1\ndelete server http\n"}
     given.append((2, m.SetRequest(update=[m.Update(path=m.Path(origin="cli"), val=lines)])))
     subscribe = m.SubscribeRequest(extension=[m.Extension(depth={"level": 2})])

@@ -78,7 +78,7 @@ class Getter:
                 update = notification.update.add(val=TypedValue(ascii_val=text))
                 update.path.origin = CLI
             else:
-                chosen = select(self._schema, pattern, reading.data)
+                chosen = select(self._schema, pattern, reading.data, reading.index)
                 self._fill(notification, chosen, shape, encoding)
                 if not notification.update and pattern.elements:
                     raise RpcError(Code.NOT_FOUND, f"{pattern}: there is no such data")

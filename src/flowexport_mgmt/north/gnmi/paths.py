@@ -245,18 +245,24 @@ Object = Mapping[str, Any]
 """An object in the form of RFC 7951."""
 
 
+Index = dict[int, Mapping[tuple[str, ...], Any]]
+"""The entries of lists by their keys; the lists, which have to live on, by their identity."""
+
+
 def select(
-    schema: SchemaContext, pattern: Pattern, document: Object
+    schema: SchemaContext, pattern: Pattern, document: Object, index: Index
 ) -> Iterator[tuple[Instance, Any]]:
     """Give the instances of a document that a pattern chooses, each once, with their values.
 
-    The root is the empty instance. ``...`` at the end chooses what is chosen without it.
+    The root is the empty instance. ``...`` at the end chooses what is chosen without it. An entry
+    whose keys are all given is looked up in ``index``, which is filled as needed: a thousand paths
+    do not each go through a thousand entries.
     """
     elements = list(pattern.elements)
     while elements and elements[-1].name == DEEP:
         elements.pop()
     seen: set[Instance] | None = set() if any(e.name == DEEP for e in elements) else None
-    for found in _select(schema, tuple(elements), (), document):
+    for found in _Selection(schema, index).below(tuple(elements), (), document):
         if seen is not None:
             if found[0] in seen:
                 continue
@@ -264,41 +270,80 @@ def select(
         yield found
 
 
-def _select(
-    schema: SchemaContext, elements: Sequence[Element], instance: Instance, value: Any
-) -> Iterator[tuple[Instance, Any]]:
-    if not elements:
-        yield instance, value
-        return
-    element, rest = elements[0], elements[1:]
-    if element.name == DEEP:
-        yield from _select(schema, rest, instance, value)
-        for place, child in children(schema, instance, value):
-            yield from _select(schema, elements, (*instance, place), child)
-        return
-    for place, child in children(schema, instance, value, element):
-        yield from _select(schema, rest, (*instance, place), child)
+class _Selection:
+    """Goes down a document along the elements of a pattern."""
+
+    def __init__(self, schema: SchemaContext, index: Index) -> None:
+        self._schema = schema
+        self._index = index
+
+    def below(
+        self, elements: Sequence[Element], instance: Instance, value: Any
+    ) -> Iterator[tuple[Instance, Any]]:
+        """Give what the elements choose below an instance."""
+        if not elements:
+            yield instance, value
+            return
+        element, rest = elements[0], elements[1:]
+        if element.name == DEEP:
+            yield from self.below(rest, instance, value)
+            for place, child in children(self._schema, instance, value):
+                yield from self.below(elements, (*instance, place), child)
+            return
+        for place, child in self._named(instance, value, element):
+            yield from self.below(rest, (*instance, place), child)
+
+    def _named(
+        self, instance: Instance, value: Any, element: Element
+    ) -> Iterator[tuple[Place, Any]]:
+        for node, data in _members(self._schema, instance, value):
+            if not is_named(node, element):
+                continue
+            if node.kind is not Kind.LIST:
+                if not element.keys:
+                    yield _place(node), data
+            elif element.keys and len(element.keys) == len(node.keys):
+                yield from self._entry(node, data, element)
+            else:
+                yield from (
+                    (place, entry)
+                    for place, entry in _entries(node, data)
+                    if _has_keys(node, place.keys, element)
+                )
+
+    def _entry(self, node: SchemaNode, data: Any, element: Element) -> Iterator[tuple[Place, Any]]:
+        found = self._index.get(id(data))
+        if found is None:
+            found = self._index[id(data)] = {keys_of(node, entry): entry for entry in data}
+        given = dict(element.keys)
+        keys = tuple(given.get(key.name, "") for key in node.keys)
+        if keys in found:
+            yield Place(node, keys), found[keys]
 
 
-def children(
-    schema: SchemaContext, instance: Instance, value: Any, element: Element | None = None
-) -> Iterator[tuple[Place, Any]]:
+def children(schema: SchemaContext, instance: Instance, value: Any) -> Iterator[tuple[Place, Any]]:
     """Give the instances directly below one, those of a list one by one."""
+    for node, data in _members(schema, instance, value):
+        if node.kind is Kind.LIST:
+            yield from _entries(node, data)
+        else:
+            yield _place(node), data
+
+
+def _members(
+    schema: SchemaContext, instance: Instance, value: Any
+) -> Iterator[tuple[SchemaNode, Any]]:
     if not isinstance(value, dict):  # as it was decoded; an abstract type takes longer to ask
         return
     names = instance[-1].schema.by_json_name if instance else schema.top_by_json_name
     for name, data in value.items():
         node = names.get(name)
-        if node is None or (element is not None and not is_named(node, element)):
-            continue
-        if node.kind is not Kind.LIST:
-            if element is None or not element.keys:
-                yield _place(node), data
-            continue
-        for entry in data:
-            keys = keys_of(node, entry)
-            if element is None or _has_keys(node, keys, element):
-                yield Place(node, keys), entry
+        if node is not None:
+            yield node, data
+
+
+def _entries(node: SchemaNode, data: Any) -> Iterator[tuple[Place, Any]]:
+    return ((Place(node, keys_of(node, entry)), entry) for entry in data)
 
 
 @functools.lru_cache(maxsize=4096)

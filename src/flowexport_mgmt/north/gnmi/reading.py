@@ -6,13 +6,14 @@ import asyncio
 import functools
 import time
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
 from flowexport_mgmt.datastore import Datastore, Session, Store
+from flowexport_mgmt.north.gnmi.paths import Index
 from flowexport_mgmt.schema.on_request import special_paths
 from flowexport_mgmt.schema.tree import Defaults, Format, Tree
 
@@ -33,6 +34,8 @@ class Reading:
     data: Mapping[str, Any]
     collected: int
     committed: int
+    index: Index = field(default_factory=dict, repr=False)
+    """Entries by their keys, for `select`."""
 
 
 class _Pending:

@@ -102,8 +102,12 @@ class Engine:
         return handle
 
     async def _subscribe(self, _: Any, context: Any) -> None:
-        channel = _Channel(context)
-        await self._handled(context, lambda client: self.subscriptions.serve(client, channel))
+        async def serve(client: Client) -> None:
+            # with the first message gRPC would send it too, and no status while that is under way
+            await context.send_initial_metadata(())
+            await self.subscriptions.serve(client, _Channel(context))
+
+        await self._handled(context, serve)
 
     def _reflection(self, package: str) -> Callable[[Any, Any], Awaitable[None]]:
         async def serve(context: Any) -> None:

@@ -30,7 +30,7 @@ def instance(name: str) -> tuple[Instance, dict[str, Instance]]:
     entry = {"name": name, "port": 1, "dscp": 2, "address": "192.0.2.1"}
     data = {"flow-export:flow-export": {"collector": [entry]}}
     pattern, _ = resolve(schema(), read_path(schema(), m.Path(), path(f"{LIST}/*")))
-    found = [place for place, _ in select(schema(), pattern, data)]
+    found = [place for place, _ in select(schema(), pattern, data, {})]
     return found[0][:-1], {place[-1].schema.name: place[-1:] for place in found}
 
 

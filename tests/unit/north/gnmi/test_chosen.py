@@ -11,6 +11,7 @@ from tests.support.gnmi import Client, Server, collector, path, schema, update
 from flowexport_mgmt.datastore import Store
 from flowexport_mgmt.north.gnmi import messages as m
 from flowexport_mgmt.north.gnmi.chosen import chosen_nodes
+from flowexport_mgmt.north.gnmi.edits import removals
 from flowexport_mgmt.north.gnmi.paths import read_path, resolve, write_text
 from flowexport_mgmt.schema.tree import Tree
 
@@ -62,6 +63,17 @@ async def test_what_stands_below_what_goes_does_not_bring_it_back(
     assert server.datastore.configuration.flow_export is not None
     assert not server.datastore.configuration.flow_export.collector
     assert not server.datastore.configuration.flow_export.conntrack.enabled
+
+
+async def test_a_key_goes_with_its_entry_and_not_alone(server: Server, client: Client) -> None:
+    """A wildcard that chooses it among others leaves it out."""
+    code, message = await client.fails(client.set(delete=[path(f"{A}/name")]))
+    assert (code, "goes with its entry" in message) == ("INVALID_ARGUMENT", True)
+    pattern = resolve(schema(), read_path(schema(), m.Path(), path(f"{A}/*")))[0]
+    with server.datastore.read(Store.RUNNING) as tree:
+        gone = removals(schema(), tree, pattern)
+    assert "/fe:flow-export" in {edit.path for edit in gone}
+    assert not [edit for edit in gone if edit.children[0].children[0].schema.is_key]
 
 
 async def test_a_path_of_nothing_but_dots_is_everything(server: Server, client: Client) -> None:

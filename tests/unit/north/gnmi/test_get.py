@@ -7,10 +7,21 @@ from typing import Any
 
 import pytest
 from google.protobuf import descriptor_pb2
-from tests.support.gnmi import BOB, Client, Server, path, schema, update, value_of, values
+from tests.support.gnmi import (
+    BOB,
+    Client,
+    Server,
+    collector,
+    path,
+    schema,
+    update,
+    value_of,
+    values,
+)
 from tests.support.stores import Reporter
 
 from flowexport_mgmt.north.gnmi import messages as m
+from flowexport_mgmt.north.gnmi.paths import keys_of
 from flowexport_mgmt.north.gnmi.reading import nanoseconds
 
 ENCODINGS = {"JSON": 0, "BYTES": 1, "PROTO": 2, "ASCII": 3, "JSON_IETF": 4}
@@ -255,6 +266,27 @@ async def test_as_many_paths_as_may_be(client: Client) -> None:
     assert len((await client.get(*[where] * 1024)).notification) == 1024
     code, message = await client.fails(client.get(*[where] * 1025))
     assert (code, "1024" in message) == ("INVALID_ARGUMENT", True)
+
+
+async def test_many_paths_do_not_each_go_through_a_list(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor do many subscriptions: an entry whose keys are given is looked up."""
+    names = [f"n{number}" for number in range(200)]
+    entries = [collector(name) for name in names]
+    await client.set(update=[update("/flow-export/collector", entries)])
+    asked: list[object] = []
+
+    def counted(*given: Any) -> tuple[str, ...]:
+        asked.append(given)
+        return keys_of(*given)
+
+    monkeypatch.setattr("flowexport_mgmt.north.gnmi.paths.keys_of", counted)
+    paths = [f"/flow-export/collector[name={name}]/port" for name in names]
+    assert len((await client.get(*paths)).notification) == 200
+    stream = await client.subscribe(*paths, mode=1)
+    assert len(await stream.state()) == 200
+    assert 200 <= len(asked) < 1000
 
 
 async def test_two_origins_are_refused(client: Client) -> None:

@@ -52,6 +52,21 @@ async def test_operations_are_one_transaction_in_the_order_that_counts(
     assert (record.source or "").startswith("127.0.0.1:")
 
 
+async def test_a_union_comes_last(server: Server, client: Client) -> None:
+    """And the response tells the prefix of the request, its target too."""
+    response = await client.set(
+        prefix=path("/flow-export", target="box"),
+        union_replace=[update("/collector[name=a]/port", 4)],
+        update=[update("/collector[name=a]/port", 3)],
+        replace=[update("/collector[name=a]/port", 2)],
+        delete=[path("/collector[name=b]")],
+    )
+    kinds = [m.Operation(one.op).name for one in response.response]
+    assert kinds == ["DELETE", "REPLACE", "UPDATE", "UNION_REPLACE"]
+    assert response.prefix == path("/flow-export", target="box")
+    assert ports(server) == {"a": 4}
+
+
 async def test_an_empty_set_is_no_error(server: Server, client: Client) -> None:
     assert not (await client.set()).response
     assert server.datastore.record.id == 1

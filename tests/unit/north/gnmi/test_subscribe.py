@@ -26,7 +26,10 @@ from tests.support.gnmi import (
 from flowexport_mgmt.link.messages import CollectorStateChange
 from flowexport_mgmt.model.base import OperStatus
 from flowexport_mgmt.north.gnmi import messages as m
+from flowexport_mgmt.north.gnmi.paths import Pattern
 from flowexport_mgmt.north.gnmi.reading import nanoseconds
+from flowexport_mgmt.north.gnmi.subscribe.group import Follower
+from flowexport_mgmt.north.gnmi.subscribe.terms import Wanted
 
 LIST = "/flow-export/collector"
 A, B, C = (f"{LIST}[name={name}]" for name in "abc")
@@ -292,6 +295,12 @@ async def test_samples_come_on_a_grid_that_all_share(client: Client, state: Stat
     while second.timestamp < first.timestamp:
         second = await streams[1].update()
     assert first == second
+
+
+def test_the_grid_is_that_of_the_interval_whenever_one_begins() -> None:
+    wanted = Wanted(Pattern(), (), m.Mode.SAMPLE, True, True, interval=SECOND // 5)
+    begun = (SECOND, SECOND + 1, SECOND + SECOND // 5 - 1)
+    assert {Follower(0, wanted, now).due for now in begun} == {SECOND + SECOND // 5}
 
 
 async def test_the_shortest_interval(server: Server, client: Client, state: State) -> None:

@@ -140,7 +140,7 @@ def read_rows(schema: SchemaContext, terms: Terms, wanted: Wanted, reading: Read
     """
     rows: dict[Key, dict[Instance, Any]] = {}
     together = wanted.mode is Mode.SAMPLE
-    for instance, value in select(schema, wanted.pattern, reading.data):
+    for instance, value in select(schema, wanted.pattern, reading.data, reading.index):
         for outer, leaves in entries(schema, instance, value, terms.shape):
             kinds: dict[Class, dict[Instance, Any]] = {}
             for leaf in leaves:
