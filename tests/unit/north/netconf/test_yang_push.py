@@ -352,6 +352,11 @@ STATISTICS = (
             "ietf-subscribed-notifications:filter-unsupported",
         ),
         (establish("running"), "missing-element", ""),
+        (
+            establish("running", "<selection-filter-ref>mine</selection-filter-ref>", ON_CHANGE),
+            "unknown-element",
+            "",
+        ),
         (establish("running", ON_CHANGE, periodic(100)), "bad-element", ""),
         (establish("running", "<periodic/>"), "missing-element", ""),
         (establish("running", periodic(100, "<moon/>")), "unknown-element", ""),
