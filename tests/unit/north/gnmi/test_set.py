@@ -249,6 +249,7 @@ async def test_values_of_a_union_must_agree(server: Server, client: Client) -> N
         ({"update": [update(A, {"nothing": 1})]}, "INVALID_ARGUMENT"),
         ({"update": [update(A, [1])]}, "INVALID_ARGUMENT"),
         ({"update": [update("/", 1)]}, "INVALID_ARGUMENT"),
+        ({"update": [update("/", {"fe:flow-export": {}, "flow-export": {}})]}, "INVALID_ARGUMENT"),
         ({"update": [update(f"{A}/port", proto_bytes=b"x")]}, "UNIMPLEMENTED"),
         ({"update": [update(f"{A}/port", ascii_val="5")]}, "UNIMPLEMENTED"),
         ({"update": [m.Update(path=path(f"{A}/port"))]}, "INVALID_ARGUMENT"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -219,11 +220,16 @@ async def test_falling_back_to_the_default_is_an_update(client: Client) -> None:
         ("/flow-export/.../sampled-flows", f"{A}/sampled-flows"),
     ],
 )
-async def test_one_deletion_for_an_entry_that_goes(client: Client, where: str, gone: str) -> None:
+async def test_one_deletion_for_an_entry_that_goes(
+    server: Server, client: Client, where: str, gone: str
+) -> None:
+    """With the time of the commit."""
     stream = await client.subscribe(on_change(where))
     await stream.initial()
     await client.set(delete=[path(A)])
-    assert deleted(await stream.update()) == [gone]
+    told = await stream.update()
+    assert deleted(told) == [gone]
+    assert told.timestamp == nanoseconds(server.datastore.record.time)
     await client.set(update=[update(A, collector("a", 3))])
     again = await stream.update()
     assert (next(iter(values(again))).startswith(A), deleted(again)) == (True, [])
@@ -301,6 +307,18 @@ def test_the_grid_is_that_of_the_interval_whenever_one_begins() -> None:
     wanted = Wanted(Pattern(), (), m.Mode.SAMPLE, True, True, interval=SECOND // 5)
     begun = (SECOND, SECOND + 1, SECOND + SECOND // 5 - 1)
     assert {Follower(0, wanted, now).due for now in begun} == {SECOND + SECOND // 5}
+
+
+@pytest.mark.parametrize("has_state", [True, False])
+def test_an_event_is_a_reason_to_look_at_state_soon(has_state: bool) -> None:
+    wanted = Wanted(Pattern(), (), m.Mode.ON_CHANGE, has_state, True)
+    follower = Follower(0, wanted, SECOND)
+    before = follower.due
+    event = CollectorStateChange(name="a", oper_status=OperStatus.DOWN)
+    assert follower.note(event, SECOND) is has_state
+    assert (follower.due < before) is has_state
+    sampled = Follower(0, replace(wanted, mode=m.Mode.SAMPLE, interval=SECOND), SECOND)
+    assert not sampled.note(event, SECOND)
 
 
 async def test_the_shortest_interval(server: Server, client: Client, state: State) -> None:
