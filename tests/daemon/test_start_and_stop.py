@@ -136,6 +136,17 @@ def test_a_bad_first_configuration_is_refused_by_name(
     assert not (tmp_path / "state" / "running.json").exists()
 
 
+def test_a_state_that_cannot_be_read_is_refused_by_name(tmp_path: Path) -> None:
+    """It is a folder where a file belongs."""
+    state = tmp_path / "state"
+    (state / "running.json").mkdir(parents=True)
+    state.chmod(0o700)
+    with run("--state-dir", state) as program:
+        assert program.wait() == 69
+        assert f"{state / 'running.json'}: Is a directory" in program.output
+        assert "Traceback" not in program.output
+
+
 def test_a_missing_first_configuration_is_refused_by_name(tmp_path: Path) -> None:
     init = tmp_path / "nowhere.json"
     with run("--state-dir", tmp_path / "state", "--init", init) as program:

@@ -89,7 +89,9 @@ class StateFolder:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise StartError(f"{self.running}: {error.strerror}", ExitCode.PERMISSION) from None
+            denied = isinstance(error, PermissionError)
+            code = ExitCode.PERMISSION if denied else ExitCode.RESOURCE_MISSING
+            raise StartError(f"{self.running}: {error.strerror}", code) from None
         try:
             file = msgspec.json.decode(data, type=_File)
         except msgspec.MsgspecError as error:
