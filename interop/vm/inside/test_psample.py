@@ -218,6 +218,18 @@ def test_a_filter_in_our_place_is_not_touched(lab: Lab) -> None:
     run(*tc, "qdisc", "delete", "dev", "wan", "clsact")
 
 
+def test_what_others_delete_is_set_up_again(lab: Lab) -> None:
+    """The group and its numbers begin anew then: no sample is missing from the new ones."""
+    lab.sample(Sampled("wan", 1, "both"))
+    before = lab.statistics("wan")
+    run("tc", "-netns", lab.near.name, "qdisc", "delete", "dev", "wan", "clsact")
+    eventually(lambda: rules(lab) and rules(lab, "egress"), "the filters are there again", 60)
+    port = lab.new_port()
+    lab.send(10, 100, port=port)
+    check_accounts(lab.take(10, port), 1, drops=int(before["drops"]))
+    assert len(rules(lab)) == len(rules(lab, "egress")) == 1
+
+
 def test_everything_that_was_lost_is_counted(lab: Lab) -> None:
     """A flood that nobody reads: the numbers of the group tell exactly what was lost."""
     lab.sample()
