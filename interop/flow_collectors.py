@@ -10,8 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from interop.judges import stop
-from interop.namespaces import Namespace, eventually, run
+from interop.namespaces import Namespace, eventually, run, stop
 
 _FULL = 100_000  # octets that may wait; the smallest receive buffer that is usual holds twice that
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import secrets
-import signal
-import subprocess
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
-from interop.namespaces import Namespace, eventually, run
+from interop.namespaces import Namespace, eventually, run, stop
+from interop.sfacctd import SfacctdProcess, read_entries
 from lxml import etree
 
 from flowexport_mgmt.collect.pcap import read_header, read_packets
@@ -168,51 +166,32 @@ def _shown(record: etree._Element, name: str) -> int:
     return int(field.get("show") or 0)
 
 
-class Sfacctd:
+class Sfacctd(SfacctdProcess):
     """sfacctd, which writes the sFlow counter samples it receives as JSON lines.
 
     Flow samples it adds up by agent, each as one packet.
     """
 
     def __init__(self, space: Namespace, folder: Path) -> None:
-        folder.mkdir()
-        self.port = space.free_udp_port()
         self._counters = folder / "counters.json"
-        self._flows = folder / "flows"
-        settings = {
-            "daemonize": "false",
-            "sfacctd_ip": "127.0.0.1",
-            "sfacctd_port": self.port,
+        settings: dict[str, object] = {
             "sfacctd_counter_file": self._counters,
             "sfacctd_counter_output": "json",
             "sfacctd_pipe_size": 8 << 20,
-            "plugins": "print",
             "aggregate": "peer_src_ip",
-            "print_output": "json",
-            "print_output_file": self._flows,
-            "print_output_file_append": "true",
-            "print_refresh_time": "1",
         }
-        written = folder / "sfacctd.conf"
-        written.write_text("".join(f"{name}: {value}\n" for name, value in settings.items()))
-        log = folder / "log"
-        self._process = space.start(["sfacctd", "-f", str(written)], log)
-        eventually(lambda: "waiting for sFlow data" in log.read_text(), f"sfacctd starts: {log}")
-
-    def stop(self) -> None:
-        """End it."""
-        stop(self._process)
+        super().__init__(space, folder, settings)
 
     def flow_samples(self) -> Counter[str]:
         """Count the flow samples of each agent so far."""
         counted: Counter[str] = Counter()
-        for entry in _read_entries(self._flows):
+        for entry in self.flows():
             counted[entry["peer_ip_src"]] += entry["packets"]
         return counted
 
     def samples(self) -> list[dict[str, Any]]:
         """Read the generic interface counters of every sample so far."""
-        entries = _read_entries(self._counters)
+        entries = read_entries(self._counters)
         return [entry for entry in entries if entry.get("sf_cnt_type") == "sflow_cnt_generic"]
 
     def totals(self) -> Totals:
@@ -226,11 +205,6 @@ class Sfacctd:
         return totals
 
 
-def _read_entries(file: Path) -> list[dict[str, Any]]:
-    lines = file.read_text().splitlines() if file.exists() else []
-    return [json.loads(line) for line in lines if line.endswith("}")]
-
-
 def _counted(sample: dict[str, Any]) -> dict[str, int]:
     """Add up the kinds of packets; all ones says that a kind is not counted."""
     counted = {"in-octets": sample["ifInOctets"], "out-octets": sample["ifOutOctets"]}
@@ -238,13 +212,3 @@ def _counted(sample: dict[str, Any]) -> dict[str, int]:
         kinds = (sample[f"if{side}{kind}Pkts"] for kind in ("Ucast", "Multicast", "Broadcast"))
         counted[f"{side.lower()}-packets"] = sum(kind for kind in kinds if kind != 0xFFFFFFFF)
     return counted
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a program that a namespace runs; one that has ended already stays as it is."""
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait(5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
+import signal
 import socket
 import subprocess
 import time
@@ -156,3 +157,13 @@ def link() -> Iterator[Link]:
             station = json.loads(here.ip("-json", "link", "show", "wan"))[0]["address"]
             there.ip("neigh", "replace", address, "lladdr", station, "dev", "wan")
         yield Link(near, far)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a program that a namespace runs; one that has ended already stays as it is."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(5)

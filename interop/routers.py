@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from interop.judges import stop
-from interop.namespaces import Namespace, run
+from interop.namespaces import Namespace, run, stop
 
 OUR_AS, ROUTER_AS, INJECTOR_AS = 65001, 65001, 65002
 LOCAL_PREF = 321

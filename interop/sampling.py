@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from interop.judges import stop
-from interop.namespaces import Link, Namespace, eventually, run
+from interop.namespaces import Link, Namespace, eventually, run, stop
 from interop.sampling_checks import Sample
 from tests.support.daemon import FLOWEXPORTD, Daemon
 from tests.support.netconf import FE, Netconf

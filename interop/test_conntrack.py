@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 from interop.daemon import Daemon, collector, daemon
-from interop.judges import Nfcapd, stop
-from interop.namespaces import Namespace, eventually, run
+from interop.judges import Nfcapd
+from interop.namespaces import Namespace, eventually, run, stop
 from tests.support.conntrack import Road, road, track
 from tests.support.packets import SCTP_HANDSHAKE, ping, send_sctp
 

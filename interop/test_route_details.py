@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +12,10 @@ import pytest
 from interop import routers
 from interop.daemon import collector
 from interop.flow_collectors import collecting
-from interop.judges import stop
 from interop.namespaces import Namespace, eventually, run
 from interop.route_scenes import PATIENCE, enrichment, scene
 from interop.routers import INJECTOR_AS, Announced, Router
+from interop.sfacctd import SfacctdProcess
 
 PASSWORD = "the-right-one"
 SAMPLING = (
@@ -106,45 +105,20 @@ def test_several_hops_of_a_route_of_the_kernel(tmp_path: Path) -> None:
     assert answers == {(hop, "", 24, 0) for hop in hops}
 
 
-class Sfacctd:
+class Sfacctd(SfacctdProcess):
     """sfacctd, which writes what samples say of routes, by destination."""
 
     def __init__(self, space: Namespace, folder: Path) -> None:
-        folder.mkdir()
-        self.port = space.free_udp_port()
-        self._flows = folder / "flows"
         aggregate = (
             "src_host,dst_host,src_mask,dst_mask,src_as,dst_as,peer_src_as,peer_dst_as,"
             "peer_dst_ip,as_path,std_comm,local_pref"
         )
-        settings = {
-            "daemonize": "false",
-            "sfacctd_ip": "127.0.0.1",
-            "sfacctd_port": self.port,
-            "sfacctd_as": "sflow",
-            "sfacctd_net": "sflow",
-            "plugins": "print",
-            "aggregate": aggregate,
-            "print_output": "json",
-            "print_output_file": self._flows,
-            "print_output_file_append": "true",
-            "print_refresh_time": "1",
-        }
-        written = folder / "sfacctd.conf"
-        written.write_text("".join(f"{name}: {value}\n" for name, value in settings.items()))
-        log = folder / "log"
-        self._process = space.start(["sfacctd", "-f", str(written)], log)
-        eventually(lambda: "waiting for sFlow data" in log.read_text(), f"sfacctd starts: {log}")
-
-    def stop(self) -> None:
-        """End it."""
-        stop(self._process)
+        from_samples = {"sfacctd_as": "sflow", "sfacctd_net": "sflow"}
+        super().__init__(space, folder, {**from_samples, "aggregate": aggregate})
 
     def read(self) -> dict[str, dict[str, Any]]:
         """Read what it has of each destination so far."""
-        lines = self._flows.read_text().splitlines() if self._flows.exists() else []
-        entries = [json.loads(line) for line in lines if line.endswith("}")]
-        return {entry["ip_dst"]: entry for entry in entries}
+        return {entry["ip_dst"]: entry for entry in self.flows()}
 
 
 @contextlib.contextmanager

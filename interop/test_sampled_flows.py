@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from interop.flow_collectors import collecting
-from interop.judges import stop
-from interop.namespaces import Namespace, eventually, namespace
+from interop.namespaces import Namespace, eventually, namespace, stop
 
 from flowexport_mgmt.model import flow_export as fe
 from flowexport_mgmt.pipeline import read_clock

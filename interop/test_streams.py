@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from interop.judges import stop
-from interop.namespaces import Namespace, eventually, namespace, run
+from interop.namespaces import Namespace, eventually, namespace, run, stop
 from tests.support.certificates import Authority
 from tests.support.ports import free_port
 from tests.support.runtimes import Plane, plane
