@@ -21,6 +21,8 @@ from interop.namespaces import Namespace, eventually, run, stop
 from tests.support.conntrack import Road, road, track
 from tests.support.packets import SCTP_HANDSHAKE, ping, send_sctp
 
+pytestmark = pytest.mark.alone
+
 NEAR, TRANSLATED, FAR = "10.7.0.1", "10.7.0.9", "10.8.0.2"
 NEAR6, FAR6 = "fd07::1", "fd08::2"
 TCP, UDP, ICMP, ICMPV6, SCTP, UDPLITE = 6, 17, 1, 58, 132, 136

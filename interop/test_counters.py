@@ -14,6 +14,8 @@ from interop.daemon import Daemon, collector
 from interop.judges import Capture, Nfcapd, Sfacctd, Totals
 from interop.namespaces import Counters, Link, eventually
 
+pytestmark = pytest.mark.alone
+
 OUTWARD, INWARD, SIZE = 500, 200, 1000
 FRAME = SIZE + 8 + 20 + 14  # UDP, IPv4 and Ethernet headers
 QUIET_PAIRS = 40  # interfaces that make a poll fill many small datagrams

@@ -22,6 +22,8 @@ from flowexport_mgmt.records import Datagrams, FlowBatch, SampleBatch
 from flowexport_mgmt.wire import ipfix, netflow9, sflow5
 from flowexport_mgmt.wire.flows.templates import IPFIX, NETFLOW9
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def space() -> Iterator[Namespace]:

@@ -25,6 +25,8 @@ from flowexport_mgmt.model import flow_export as fe
 from flowexport_mgmt.pipeline import Lane
 from flowexport_mgmt.records import FlowBatch
 
+pytestmark = pytest.mark.alone
+
 MANY = 1_000_000
 BATCH = 10_000
 STRICT = 2000

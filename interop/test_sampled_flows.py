@@ -21,6 +21,8 @@ from flowexport_mgmt.pipeline import read_clock
 from flowexport_mgmt.records import SampleBatch
 from flowexport_mgmt.runtime import Runtime
 
+pytestmark = pytest.mark.alone
+
 RATE = 100
 FLOWS, EACH = 50, 20
 OCTETS = 1000  # of each packet, from its IP header on

@@ -12,6 +12,8 @@ from interop.sampling_checks import check_accounts
 from interop.sampling_scenarios import Scenarios
 from tests.support.receiver import receiver
 
+pytestmark = pytest.mark.alone
+
 DELETED = 'xmlns:nc="urn:ietf:params:xml:ns:netconf:base:1.0" nc:operation="delete"'
 
 

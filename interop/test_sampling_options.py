@@ -18,6 +18,8 @@ from flowexport_mgmt.export.session import Session
 from flowexport_mgmt.model.flow_export import SamplingOptionsFormat
 from flowexport_mgmt.records import FlowBatch
 
+pytestmark = pytest.mark.alone
+
 SYSTEMATIC = {"sampling_options_format": SamplingOptionsFormat.SYSTEMATIC}
 END_MS = at(0).unix_ns // 10**6
 

@@ -24,6 +24,8 @@ from interop.namespaces import Namespace, eventually, namespace, run
 from lxml import etree
 from ncclient import manager
 
+pytestmark = pytest.mark.alone
+
 PROGRAM = Path(sys.executable).with_name("flowexport-sim")
 FES = "urn:flowexport:flow-export-simulation"
 SECONDS = 14
