@@ -110,6 +110,18 @@ async def test_a_certificate_is_a_user(tmp_path: Path) -> None:
         assert (await without.fails(without.value(PORT)))[0] == "UNAVAILABLE"
 
 
+async def test_a_certificate_of_another_authority_gets_nowhere(tmp_path: Path) -> None:
+    """Not even with the right password, and whatever the authority calls itself."""
+    other = Authority(tmp_path / "other")
+    other.issue("client", "ann@example.net")
+    async with running_server(tmp_path, gnmi=mutual(tmp_path), more=MORE) as server:
+        ca = (tmp_path / "tls" / "ca.pem").read_bytes()
+        key, chain = ((other.folder / f"client.{end}").read_bytes() for end in ("key", "pem"))
+        stranger = server.secure(ca, key, chain)
+        assert (await stranger.fails(stranger.value(PORT)))[0] == "UNAVAILABLE"
+        assert await certified(server).value(PORT) == 1
+
+
 async def test_a_certificate_of_nobody_needs_a_password(tmp_path: Path) -> None:
     gnmi = mutual(tmp_path, name="carol")
     async with running_server(tmp_path, gnmi=gnmi, more=MORE) as server:
