@@ -138,7 +138,15 @@ class Neighbor:
                     heard = time.monotonic()
                 if time.monotonic() - said > _KEEPALIVE_S:
                     said = time.monotonic()
-                    self._tell(link, [bgp.encode_keepalive()])
+                    self._keep_alive(link)
+
+    def _keep_alive(self, link: socket.socket) -> None:
+        """Say that we live, unless something is being told, which says so, too."""
+        if self._sending.acquire(blocking=False):
+            try:
+                _send_all(link, bgp.encode_keepalive())
+            finally:
+                self._sending.release()
 
     def _send(self, data: bytes) -> None:
         assert self._link is not None
