@@ -42,14 +42,15 @@ def main() -> int:
         begin = time.monotonic()
         found, failure = _run_one(name, quick=arguments.quick)
         seconds[name] = round(time.monotonic() - begin, 1)
+        print(f"  {seconds[name]:.0f} s {failure}", file=sys.stderr, flush=True)
         results += found
         failures += [f"{name} {failure}"] * bool(failure)
+        document |= {"load-at-end": machine.load(), "seconds": seconds, "failures": failures}
+        document |= {"results": [*map(_describe, results)], "exponents": exponents(results)}
+        _write(arguments.json, document)  # a run that is broken off leaves what it found
     if arguments.only is None and not arguments.quick:
         failures += [f"ABSENT: {case}" for case in missing({one.case for one in results})]
-    document |= {"load-at-end": machine.load(), "seconds": seconds, "failures": failures}
-    document |= {"results": [_describe(one) for one in results], "exponents": exponents(results)}
-    arguments.json.parent.mkdir(parents=True, exist_ok=True)
-    arguments.json.write_text(json.dumps(document, indent=2) + "\n")
+        _write(arguments.json, document)
     print("\n".join(write_table(results)))
     print(
         f"{sum(seconds.values()):.0f} s on {document['machine']['processor']}", *failures, sep="\n"
@@ -107,6 +108,11 @@ def _run_inside(arguments: argparse.Namespace) -> int:
     said = {"results": [asdict(one) for one in results], "skipped": skipped}
     arguments.json.write_text(json.dumps(said))
     return 0
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=2) + "\n")
 
 
 def _describe(one: Result) -> dict[str, Any]:
