@@ -236,11 +236,11 @@ class Transactions:
         old, new = self.running.configuration, valid.configuration
         await self._participants.prepare(chosen, old, new, self.running.record.id + 1)
         crash.point(_AFTER_PREPARE)
-        record = self._record(order, changes)
-        running = Running.of(record, valid)
-        if record.pending is not None:
-            running = running.waiting(self.running, changes)
         try:
+            record = self._record(order, changes)
+            running = Running.of(record, valid)
+            if record.pending is not None:
+                running = running.waiting(self.running, changes)
             await self._save(running.stored)
         except BaseException:
             await self._participants.abort(chosen)

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.support.edits import collector, flow_export, server, shown, whole_col
 from tests.support.stores import Operator, Recorder, Refusal, open_store
 
 from flowexport_mgmt.datastore import ConfigurationChanged, Datastore, Store
+from flowexport_mgmt.datastore.clock import Clock
 from flowexport_mgmt.datastore.files import HISTORY, StateFolder
 from flowexport_mgmt.errors import ExitCode, ManagementError, StartError
 from flowexport_mgmt.schema.context import SchemaContext
@@ -194,6 +196,36 @@ async def test_what_was_committed_comes_back(
         assert await Operator(other).commit(flow_export(whole_collector("b"))) == 3
     finally:
         await other.stop()
+
+
+class StoppingClock(Clock):
+    """A clock that stops telling the time."""
+
+    def __init__(self) -> None:
+        self.stopped = False
+
+    def now(self) -> datetime:
+        if self.stopped:
+            raise OSError(errno.EINVAL, "no time")
+        return super().now()
+
+
+async def test_what_was_prepared_is_aborted_when_the_commit_cannot_be_dated(
+    schema: SchemaContext, tmp_path: Path
+) -> None:
+    clock, component = StoppingClock(), Recorder()
+    store = open_store(schema, tmp_path, clock=clock)
+    ann = Operator(store)
+    try:
+        await add(store, component)
+        clock.stopped = True
+        with pytest.raises(OSError, match="no time"):
+            await ann.commit(ONE)
+        assert component.calls == ["prepare 1", "abort"]
+        clock.stopped = False
+        assert await ann.commit() == 1
+    finally:
+        await store.stop()
 
 
 @pytest.mark.parametrize(
