@@ -60,6 +60,18 @@ def rib_state(daemon: Daemon) -> str:
     return etree.tostring(reply).decode()
 
 
+def test_an_exporter_that_stands_still_is_told_and_ended(
+    daemon: Daemon, collector: Collector
+) -> None:
+    daemon.commit(collector.xml("a"))
+    collector.receive()
+    os.kill(daemon.child("exporter"), signal.SIGSTOP)
+    daemon.find(r"the exporter stands still for \d+ s and is ended", seconds=90)
+    daemon.find("the exporter was ended by SIGKILL; it is started again in 0 s")
+    collector.drain()
+    assert collector.receive()
+
+
 def test_killed_rib(daemon: Daemon) -> None:
     """It is started again and listens as before, and the restart shows; the others go on.
 

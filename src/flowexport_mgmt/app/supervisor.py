@@ -159,6 +159,7 @@ class Supervisor:
         if self._logging is not None:
             child.tell(self._logging)
         if child is self._exporter:
+            self._heart.expect()
             self._rib.hand_out_tables()
 
     @contextlib.contextmanager

@@ -45,7 +45,7 @@ def test_silence_is_told_once_until_the_next_beat(loop: Loop) -> None:
     still: list[float] = []
     heart = Heart(loop, Notifier({}), still.append, still_after=0.05)
     run(loop, 0.1)
-    assert still == []  # one that never beat is being started
+    assert still == []  # nothing was started
     heart.beat()
     run(loop, 0.2)
     assert len(still) == 1
@@ -54,3 +54,23 @@ def test_silence_is_told_once_until_the_next_beat(loop: Loop) -> None:
     heart.pause()  # it ended, and is started again
     run(loop, 0.1)
     assert len(still) == 1
+
+
+def test_one_that_never_beats_is_told_too_after_the_time_that_a_start_may_take(loop: Loop) -> None:
+    still: list[float] = []
+    heart = Heart(loop, Notifier({}), still.append, still_after=0.05, first_after=0.4)
+    heart.expect()
+    run(loop, 0.2)
+    assert still == []
+    run(loop, 0.4)
+    assert len(still) == 1
+    assert still[0] >= 0.4
+    heart.expect()
+    heart.beat()
+    run(loop, 0.2)
+    assert len(still) == 2
+    assert still[1] < 0.4  # from the first beat on the shorter time counts
+    heart.expect()
+    heart.pause()
+    run(loop, 0.5)
+    assert len(still) == 2
