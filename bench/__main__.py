@@ -63,10 +63,14 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="smaller cases, under 3 minutes")
     parser.add_argument("--only", metavar="NAME", help="run this benchmark alone")
     parser.add_argument(
-        "--json", type=Path, default=Path("build/bench.json"), metavar="FILE", help="%(default)s"
+        "--json", type=Path, metavar="FILE", help="build/bench.json, or build/bench-NAME.json"
     )
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.json is None:  # one alone leaves the figures of a whole run where they are
+        name = "bench" if arguments.only is None else f"bench-{arguments.only}"
+        arguments.json = Path("build", name).with_suffix(".json")
+    return arguments
 
 
 def _discover() -> Iterator[str]:
