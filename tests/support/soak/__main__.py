@@ -10,12 +10,13 @@ import time
 from pathlib import Path
 
 from tests.support.soak.load import LARGE, SMALL
+from tests.support.soak.measure import Slope
 from tests.support.soak.run import LONG, Soak
 
 _WARM_UP = 300.0
 """Seconds after which memory has to be flat."""
 _STEEPEST = 1.0
-"""MiB per hour."""
+"""MiB per hour; a slope is steeper when all of its interval is."""
 
 
 def _say(text: str) -> None:
@@ -23,8 +24,18 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
+def verdict(slope: Slope) -> str:
+    """Write a slope, and say what it tells: growth, none, or too little to tell."""
+    told = "cannot tell"
+    if slope.least > _STEEPEST:
+        told = "grows"
+    elif slope.most <= _STEEPEST:
+        told = "flat"
+    return f"{slope.middle:+.2f} ({slope.least:+.2f} to {slope.most:+.2f}) MiB/h: {told}"
+
+
 def report(soak: Soak, seconds: float) -> bool:
-    """Print what happened as tables in Markdown; tell whether memory is flat."""
+    """Print what happened as tables in Markdown; tell whether no memory is seen to grow."""
     _say(f"\n| what happened in {seconds / 60:.1f} minutes | times |\n|---|---|\n")
     for name, count in sorted(soak.kills.items()):
         _say(f"| kill -9 of the {name} | {count} |\n")
@@ -45,8 +56,8 @@ def report(soak: Soak, seconds: float) -> bool:
         slope = series.slope(warm_up)
         first, last = series.ends(warm_up)
         measured = seconds >= 4 * _WARM_UP and slope is not None
-        flat = flat and not (measured and slope is not None and slope > _STEEPEST)
-        words = "not known" if slope is None else f"{slope:+.2f} MiB/h"
+        flat = flat and not (measured and slope is not None and slope.least > _STEEPEST)
+        words = "not known" if slope is None else verdict(slope)
         life = (series.times[-1] - series.times[0]) / 60
         _say(
             f"| {name} | {life:.0f} min | {first / 1024:.1f}, {last / 1024:.1f} MiB | {words} | "

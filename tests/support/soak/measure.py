@@ -8,10 +8,36 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 _WINDOW = 60.0
 _FEWEST = 5
 """Minutes that make a slope."""
+_NORMAL_95 = 1.96
+
+
+@dataclass(frozen=True)
+class Slope:
+    """Growth in MiB per hour, and the ends of the interval that it is in with 95 %."""
+
+    middle: float
+    least: float
+    most: float
+
+
+def theil_sen(hours: NDArray[np.float64], memory: NDArray[np.float64]) -> Slope:
+    """Give the median slope of all pairs of points, and its interval.
+
+    Sen, "Estimates of the regression coefficient based on Kendall's tau" (1968): a few points that
+    are far off, such as a step in the first minutes, do not turn it.
+    """
+    first, second = np.triu_indices(len(hours), 1)
+    slopes = np.sort((memory[second] - memory[first]) / (hours[second] - hours[first]))
+    count = len(hours)
+    spread = _NORMAL_95 * np.sqrt(count * (count - 1) * (2 * count + 5) / 18)
+    low = max(int((len(slopes) - spread) // 2), 0)
+    high = min(int(np.ceil((len(slopes) + spread) / 2)), len(slopes) - 1)
+    return Slope(float(np.median(slopes)), float(slopes[low]), float(slopes[high]))
 
 
 @dataclass
@@ -23,8 +49,8 @@ class Series:
     memory: list[int] = field(default_factory=list)
     descriptors: list[int] = field(default_factory=list)
 
-    def slope(self, warm_up: float) -> float | None:
-        """Give the growth of memory in MiB per hour after ``warm_up`` seconds, if that is known.
+    def slope(self, warm_up: float) -> Slope | None:
+        """Give the growth of memory after ``warm_up`` seconds, if that is known.
 
         What counts is the lowest figure of each minute: work that is under way takes memory for a
         moment, and free pages are given back every few seconds.
@@ -32,8 +58,7 @@ class Series:
         lows = self._lows(warm_up)
         if len(lows) < _FEWEST:
             return None
-        minutes = np.array(list(lows))
-        return float(np.polyfit(minutes, np.array(list(lows.values())), 1)[0]) * 60 / 1024
+        return theil_sen(np.array(list(lows)) / 60, np.array(list(lows.values())) / 1024)
 
     def ends(self, warm_up: float) -> tuple[int, int]:
         """Give the lowest KiB of the first and of the last minute after ``warm_up`` seconds."""
